@@ -1,0 +1,22 @@
+"""The gate tables, joined: everything above reads them from here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arithmetic import ARITHMETIC
+from .gate import Example, Gate, inputs_of, settings_of
+
+TABLES: dict[str, tuple[Gate, ...]] = {
+    "arithmetic": ARITHMETIC,
+}
+
+GATES: dict[str, Gate] = {gate.name: gate for table in TABLES.values() for gate in table}
+"""Every gate by its name."""
+
+UFUNCS: dict[np.ufunc, Gate] = {
+    gate.forward: gate for gate in GATES.values() if isinstance(gate.forward, np.ufunc)
+}
+"""The gate that a NumPy ufunc draws."""
+
+__all__ = ["GATES", "TABLES", "UFUNCS", "Example", "Gate", "inputs_of", "settings_of"]
