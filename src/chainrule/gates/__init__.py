@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from .activation import ACTIVATION
 from .arithmetic import ARITHMETIC
+from .comparison import COMPARISON
+from .exponential import EXPONENTIAL
 from .gate import Example, Gate, inputs_of, settings_of
+from .steps import STEPS
+from .trigonometric import TRIGONOMETRIC
 
 TABLES: dict[str, tuple[Gate, ...]] = {
     "arithmetic": ARITHMETIC,
+    "exponential": EXPONENTIAL,
+    "trigonometric": TRIGONOMETRIC,
+    "comparison": COMPARISON,
+    "steps": STEPS,
+    "activation": ACTIVATION,
 }
 
 GATES: dict[str, Gate] = {gate.name: gate for table in TABLES.values() for gate in table}
