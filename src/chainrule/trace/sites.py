@@ -1,0 +1,173 @@
+"""Where a gate was made: the file, the line, and the name that the user gave its result.
+
+The name is read from the bytecode: the instruction after the one that made the gate stores its
+result (`num = x + sigy` ends in STORE_FAST num). So it works without the source: in files, in a
+REPL, in notebooks. A gate whose result is returned at once is named where the caller stores it.
+"""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import os
+import sys
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+# Formula text has no file; its walker must not be taken for the user's code either.
+_is_ours: dict[str, bool] = {}
+
+NAMED = "named"
+RETURNED = "returned"
+NAMELESS = "nameless"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in the user's program.
+
+    Parameters
+    ----------
+    file : str
+        The file name as Python knows it.
+    line : int
+        The line, from 1.
+    name : str or None
+        The variable that took the result, if one did.
+    """
+
+    file: str
+    line: int
+    name: str | None
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+    @property
+    def source(self) -> str:
+        """The text of the line, without indentation; empty where there is none to be had."""
+        return linecache.getline(self.file, self.line).strip()
+
+
+NOWHERE = Site("", 0, None)
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Return whether a frame is chainrule's or NumPy's own."""
+    file = frame.f_code.co_filename
+    ours = _is_ours.get(file)
+    if ours is None:
+        path = os.path.abspath(file)
+        ours = _is_ours[file] = path.startswith((_PACKAGE, _NUMPY))
+    return ours
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """Return the nearest frame on the stack that is the user's."""
+    frame: FrameType | None = sys._getframe(depth + 1)
+    while frame is not None and is_ours(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _stored_name(instructions: list[dis.Instruction], index: int) -> tuple[str, str | None]:
+    """Return what becomes of the result of an instruction, and the name that takes it."""
+    for instruction in instructions[index : index + 6]:
+        name = instruction.opname
+        if name.startswith(("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")):
+            # 3.13 joins two instructions: STORE_FAST_LOAD_FAST has two names, ours is the first.
+            value = instruction.argval
+            return NAMED, value[0] if isinstance(value, tuple) else value
+        if name == "STORE_ATTR":
+            return NAMED, instruction.argval
+        if name in ("RETURN_VALUE", "RETURN_GENERATOR"):
+            return RETURNED, None
+        if name in ("COPY", "CACHE", "NOP", "PRECALL", "EXTENDED_ARG", "RESUME"):
+            continue
+        if name in ("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF"):
+            # `self.h = x * y` loads self between the result and the STORE_ATTR.
+            following = instructions[index + 1 : index + 2]
+            if instruction is instructions[index] and following:
+                if following[0].opname == "STORE_ATTR":
+                    return NAMED, following[0].argval
+            return NAMELESS, None
+        return NAMELESS, None
+    return NAMELESS, None
+
+
+_tables: dict[int, tuple[CodeType, dict[int, tuple[str, str | None, int]]]] = {}
+_MOST_TABLES = 4096  # code objects kept alive by the cache; past that it starts anew
+
+
+def _fate(code: CodeType, offset: int) -> tuple[str, str | None, int]:
+    """Return (fate, name, line) of what the instruction at this offset gives."""
+    held = _tables.get(id(code))
+    if held is None or held[0] is not code:
+        if len(_tables) >= _MOST_TABLES:
+            _tables.clear()
+        instructions = list(dis.get_instructions(code))
+        table: dict[int, tuple[str, str | None, int]] = {}
+        line = code.co_firstlineno
+        for position, instruction in enumerate(instructions):
+            start = instruction.positions.lineno if instruction.positions else None
+            line = start or line
+            fate, name = _stored_name(instructions, position + 1)
+            table[instruction.offset] = (fate, name, line)
+        held = _tables[id(code)] = (code, table)
+    return held[1].get(offset, (NAMELESS, None, code.co_firstlineno))
+
+
+class Sites:
+    """The sites of one recording, numbered; asking for the same place again is one lookup."""
+
+    __slots__ = ("_codes", "_index", "table")
+
+    def __init__(self) -> None:
+        self.table: list[Site] = [NOWHERE]
+        self._codes: list[CodeType] = []  # alive as long as their ids are keys
+        self._index: dict[Any, int] = {}
+
+    def number(self, frame: FrameType | None) -> int:
+        """Return the number of the place where this frame stands."""
+        while frame is not None and is_ours(frame):
+            frame = frame.f_back
+        if frame is None:
+            return 0
+        key: Any = (id(frame.f_code), frame.f_lasti)
+        found = self._index.get(key)
+        if found is not None:
+            return found
+        code = frame.f_code
+        fate, name, line = _fate(code, frame.f_lasti)
+        if fate == RETURNED:
+            # Named by whoever called: the key must tell the callers apart.
+            caller = frame.f_back
+            chain: list[Any] = [code, frame.f_lasti]
+            while caller is not None and fate == RETURNED:
+                if not is_ours(caller):
+                    chain += [caller.f_code, caller.f_lasti]
+                    self._codes.append(caller.f_code)
+                    fate, name, _ = _fate(caller.f_code, caller.f_lasti)
+                caller = caller.f_back
+            key = tuple(id(part) if isinstance(part, CodeType) else part for part in chain)
+            found = self._index.get(key)
+            if found is not None:
+                return found
+        number = len(self.table)
+        self._codes.append(code)
+        self.table.append(Site(code.co_filename, line, name))
+        self._index[key] = number
+        return number
+
+
+def here(depth: int = 1) -> str:
+    """Return "file.py:12: " for the user's line that is running, or "" where there is none."""
+    frame = user_frame(depth + 1)
+    if frame is None:
+        return ""
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}: "

@@ -1,0 +1,121 @@
+"""A recording in progress: columns that grow, and who is recording in this thread.
+
+State lives here and nowhere else in the tracer. A tape knows which class of traced value it hands
+out, so that `trace` and define-by-run share every operator.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from ..circuit.columns import CONSTANT, INPUT, Columns
+from ..gates.gate import Gate
+from .sites import NOWHERE, Site, Sites
+
+_SCALARS = (float, int, bool)
+
+
+class Tape(Columns):
+    """The rows of a recording, the places where they were made, and the branches it took.
+
+    Attributes
+    ----------
+    sites : Sites or None
+        The numbered places; None for define-by-run, which keeps none.
+    row_sites : array of int32
+        The number of each row's place.
+    guards : list of (int, bool or int)
+        The rows on whose value plain Python decided something, and what it saw.
+    names : dict of int to str
+        Names that a row was given outright: inputs, and the lines of a formula.
+    site : int
+        Where new rows are said to be, while the backward pass draws; -1 means "look".
+    """
+
+    __slots__ = ("_constants", "guards", "made", "names", "row_sites", "site", "sites")
+
+    def __init__(self, made: type, *, with_sites: bool = True) -> None:
+        super().__init__()
+        self.made = made
+        self.sites = Sites() if with_sites else None
+        self.row_sites = array("i")
+        self.guards: list[tuple[int, bool | int]] = []
+        self.names: dict[int, str] = {}
+        self.site = -1
+        self._constants: dict[Any, int] = {}
+
+    def emit(
+        self,
+        gate: Gate,
+        inputs: tuple[int, ...],
+        settings: dict[str, Any],
+        value: Any,
+        frame: FrameType | None = None,
+    ) -> Any:
+        """Add a gate's row and return the traced value that stands for it."""
+        row = self.append(gate, inputs, settings, value)
+        if self.sites is not None:
+            site = self.site
+            self.row_sites.append(site if site >= 0 else self.sites.number(frame))
+        return self.made(self, row)
+
+    def input(self, value: Any, name: str | None = None) -> Any:
+        """Add an input and return its traced value."""
+        traced = self._source(INPUT, value)
+        if name is not None:
+            self.names[traced._row] = name
+        return traced
+
+    def constant(self, value: Any) -> int:
+        """Return the row of a constant; equal Python numbers share one."""
+        if type(value) in _SCALARS:
+            # -0.0 == 0.0, and 1 == 1.0 == True: the key must tell them apart.
+            key = (type(value), value) if value else (type(value), str(value))
+            row = self._constants.get(key)
+            if row is None:
+                row = self._constants[key] = self._source(CONSTANT, value)._row
+            return row
+        return int(self._source(CONSTANT, value)._row)
+
+    def _source(self, gate: Gate, value: Any) -> Any:
+        row = self.append(gate, (), {}, value)
+        if self.sites is not None:
+            self.row_sites.append(0)
+        return self.made(self, row)
+
+    def site_of(self, row: int) -> Site:
+        """Return where a row was made."""
+        return NOWHERE if self.sites is None else self.sites.table[self.row_sites[row]]
+
+    def name_of(self, row: int) -> str | None:
+        """Return the user's name for a row, if there is one."""
+        return self.names.get(row) or self.site_of(row).name
+
+
+class _Recordings(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Tape] = []
+
+
+_recordings = _Recordings()
+
+
+def current_tape() -> Tape | None:
+    """Return the tape on which this thread is recording a function, if it is."""
+    stack = _recordings.stack
+    return stack[-1] if stack else None
+
+
+@contextmanager
+def recording(tape: Tape) -> Iterator[Tape]:
+    """Record on this tape until the block ends."""
+    _recordings.stack.append(tape)
+    try:
+        yield tape
+    finally:
+        _recordings.stack.pop()
