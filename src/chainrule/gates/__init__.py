@@ -9,6 +9,9 @@ from .arithmetic import ARITHMETIC
 from .comparison import COMPARISON
 from .exponential import EXPONENTIAL
 from .gate import Example, Gate, inputs_of, settings_of
+from .indexing import INDEXING
+from .reduction import REDUCTION
+from .shape import SHAPE
 from .steps import STEPS
 from .trigonometric import TRIGONOMETRIC
 
@@ -19,6 +22,9 @@ TABLES: dict[str, tuple[Gate, ...]] = {
     "comparison": COMPARISON,
     "steps": STEPS,
     "activation": ACTIVATION,
+    "reduction": REDUCTION,
+    "shape": SHAPE,
+    "indexing": INDEXING,
 }
 
 GATES: dict[str, Gate] = {gate.name: gate for table in TABLES.values() for gate in table}

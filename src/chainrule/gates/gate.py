@@ -40,15 +40,19 @@ class Example:
         The shape of each array input; `()` is a number.
     settings : dict
         The keyword settings.
+    values : tuple, optional
+        For each input a value to use as it is, such as an index array, or None where one is to
+        be drawn in the input's shape. Empty means that all are drawn.
     """
 
     shapes: tuple[tuple[int, ...], ...]
     settings: dict[str, Any]
+    values: tuple[Any, ...] = ()
 
 
-def example(*shapes: tuple[int, ...], **settings: Any) -> Example:
+def example(*shapes: tuple[int, ...], values: tuple[Any, ...] = (), **settings: Any) -> Example:
     """Write an `Example` shortly: `example((2, 3), axis=1)`."""
-    return Example(shapes, settings)
+    return Example(shapes, settings, values)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -71,8 +75,8 @@ class Gate:
         negates or drops the upstream gradient without a multiplication.
     vjp : tuple of callable or callable, optional
         Structural gates. One function an input, `vjp[i](g, out, *inputs, **settings)`, each giving
-        the gradient of that input in its own shape. A gate with any number of inputs gives one
-        function `vjp(index, g, out, *inputs, **settings)`.
+        the gradient of that input in its own shape, or None where nothing flows. A gate with any
+        number of inputs gives one function `vjp(index, g, out, *inputs, **settings)`.
     numpy : callable, optional
         NumPy's function that draws this gate when it meets a traced value. A ufunc `forward`
         draws it anyway.
