@@ -10,6 +10,7 @@ from .comparison import COMPARISON
 from .exponential import EXPONENTIAL
 from .gate import Example, Gate, inputs_of, settings_of
 from .indexing import INDEXING
+from .linear_algebra import LINEAR_ALGEBRA
 from .reduction import REDUCTION
 from .shape import SHAPE
 from .steps import STEPS
@@ -25,6 +26,7 @@ TABLES: dict[str, tuple[Gate, ...]] = {
     "reduction": REDUCTION,
     "shape": SHAPE,
     "indexing": INDEXING,
+    "linear_algebra": LINEAR_ALGEBRA,
 }
 
 GATES: dict[str, Gate] = {gate.name: gate for table in TABLES.values() for gate in table}
