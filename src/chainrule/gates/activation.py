@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from .comparison import BOOLEAN
 from .gate import Gate, example
 
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -291,8 +290,10 @@ ACTIVATION: tuple[Gate, ...] = (
         words="turns the labels {0} into rows with a 1 at the label",
         why="labels are names of classes, not amounts that could move a little",
         pattern="stops",
-        domain=(BOOLEAN,),
         analytic=False,
-        examples=(example((4,), classes=2), example((2, 3), classes=2, dtype="float32")),
+        examples=(
+            example((3,), values=(np.array([0, 2, 1]),), classes=3),
+            example((1, 2), values=(np.array([[1, 0]]),), classes=2, dtype="float32"),
+        ),
     ),
 )

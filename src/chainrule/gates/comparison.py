@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .gate import REAL, Gate, Interval
+from .gate import REAL, Gate, Interval, example
+from .rules import nothing, shape_of, sum_to
 
 BOOLEAN: Interval = (False, True)
 """The domain of a truth value: an interval whose ends are the two of them."""
@@ -56,13 +57,39 @@ slope_if_reached = Gate(
     symbol="∞→0",
     words="keeps the slope {0}, but gives 0 where it is not finite and the gradient {1} is 0",
     why="it hands the slope through, or the constant 0",
-    local=(
-        lambda out, slope, g: np.where((g == 0) & ~np.isfinite(slope), 0.0, 1.0),
-        _flat,
-    ),
+    # 1 where g is not 0, else whether the slope is finite; np.where would make float32 float64.
+    local=(lambda out, slope, g: np.heaviside(np.abs(g), np.isfinite(slope)), _flat),
     pattern="routes",
     domain=(REAL, REAL),
     selects=True,
+)
+
+
+where = Gate(
+    name="where",
+    forward=_where,
+    numpy=np.where,
+    scalar=lambda condition, x, y: x if condition else y,
+    symbol="?",
+    code="np.where({0}, {1}, {2})",
+    scalar_code="{1} if {0} else {2}",
+    words="takes {1} where {0} holds, and {2} elsewhere",
+    why="the branch taken gets the whole gradient; the other gets 0, whatever the gradient is",
+    # Chosen, not multiplied by slopes of 1 and 0: 0 * inf would be NaN in the branch not taken,
+    # as in sqrt(where(x > 0, x, 0)). `where`, not np.where, so that floats stay Python floats.
+    vjp=(
+        nothing,
+        lambda g, out, condition, x, y: sum_to(where(condition, g, 0.0), shape_of(x)),
+        lambda g, out, condition, x, y: sum_to(where(condition, 0.0, g), shape_of(y)),
+    ),
+    pattern="routes",
+    domain=(BOOLEAN, REAL, REAL),
+    selects=True,
+    examples=(
+        example((3,), (3,), (3,)),
+        example((2, 1), (2, 3), (3,)),
+        example((), (), ()),
+    ),
 )
 
 
@@ -214,25 +241,7 @@ COMPARISON: tuple[Gate, ...] = (
         "asks whether {0} bears a minus sign",
         kink=lambda x: x,
     ),
-    Gate(
-        name="where",
-        forward=_where,
-        numpy=np.where,
-        scalar=lambda condition, x, y: x if condition else y,
-        symbol="?",
-        code="np.where({0}, {1}, {2})",
-        scalar_code="{1} if {0} else {2}",
-        words="takes {1} where {0} holds, and {2} elsewhere",
-        why="the branch taken decides alone; the other gets nothing",
-        local=(
-            _flat,
-            lambda out, condition, x, y: np.where(condition, 1.0, 0.0),
-            lambda out, condition, x, y: np.where(condition, 0.0, 1.0),
-        ),
-        pattern="routes",
-        domain=(BOOLEAN, REAL, REAL),
-        selects=True,
-    ),
+    where,
     Gate(
         name="heaviside",
         forward=np.heaviside,
@@ -242,7 +251,8 @@ COMPARISON: tuple[Gate, ...] = (
         scalar_code="heaviside({0}, {1})",
         words="gives 1 where {0} is positive, 0 where it is negative, and {1} at 0",
         why="the step is flat on both sides; its second input counts only at the step",
-        local=(_flat, lambda out, x, y: np.where(x == 0, 1.0, 0.0)),
+        # 1 at x = 0 and 0 elsewhere; np.where would make float32 float64.
+        local=(_flat, lambda out, x, y: np.heaviside(-np.abs(x), 1.0)),
         pattern="routes",
         domain=(REAL, REAL),
         kink=lambda x, y: x,

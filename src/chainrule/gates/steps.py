@@ -38,36 +38,13 @@ def _round(a: Any, *, decimals: int = 0) -> Any:
 
 
 def _clip(a: Any, a_min: Any, a_max: Any) -> Any:
-    out = np.clip(a, a_min, a_max)
-    # A bound of None sends Python floats here too, and they must come out as they went in.
-    return float(out) if type(a) is float and np.ndim(out) == 0 else out
+    return np.clip(a, a_min, a_max)
 
 
 def _scalar_clip(a: float, a_min: float, a_max: float) -> float:
     # NumPy's order of the two bounds; the NaN of any of the three is kept.
     low = a if a >= a_min or a != a else a_min
     return low if low <= a_max or low != low else a_max
-
-
-def _clip_slope(out: Any, a: Any, a_min: Any, a_max: Any) -> Any:
-    if a_min is None:
-        return 1 if a_max is None else share(a_max, a)
-    return share(a, a_min) if a_max is None else share(a, a_min) * share(a_max, a)
-
-
-def _clip_slope_of_minimum(out: Any, a: Any, a_min: Any, a_max: Any) -> Any:
-    # Also right where a_min > a_max, for which NumPy gives a_max.
-    return share(a_min, a) if a_max is None else share(a_min, a) * share(a_max, a_min)
-
-
-def _clip_slope_of_maximum(out: Any, a: Any, a_min: Any, a_max: Any) -> Any:
-    return share(a if a_min is None else np.maximum(a, a_min), a_max)
-
-
-def _clip_kink(a: Any, a_min: Any, a_max: Any) -> Any:
-    low = -np.inf if a_min is None else a_min
-    high = np.inf if a_max is None else a_max
-    return np.stack(np.broadcast_arrays(a - low, a - high))
 
 
 STEPS: tuple[Gate, ...] = (
@@ -210,11 +187,16 @@ STEPS: tuple[Gate, ...] = (
         code="np.clip({0}, {1}, {2})",
         scalar_code="clip({0}, {1}, {2})",
         words="keeps {0} between {1} and {2}",
-        why="the input decides alone between the bounds, outside the bound that it met; ties are halved",
-        local=(_clip_slope, _clip_slope_of_minimum, _clip_slope_of_maximum),
+        why="between the bounds the input decides alone, elsewhere a bound; a tie is halved",
+        # Also right where a_min > a_max, for which NumPy gives a_max.
+        local=(
+            lambda out, a, a_min, a_max: share(a, a_min) * share(a_max, a),
+            lambda out, a, a_min, a_max: share(a_min, a) * share(a_max, a_min),
+            lambda out, a, a_min, a_max: share(np.maximum(a, a_min), a_max),
+        ),
         pattern="routes",
         domain=(REAL, (-2.0, -0.5), (0.5, 2.0)),
-        kink=_clip_kink,
+        kink=lambda a, a_min, a_max: np.stack(np.broadcast_arrays(a - a_min, a - a_max)),
         selects=True,
         analytic=False,
     ),
