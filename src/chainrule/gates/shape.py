@@ -27,11 +27,11 @@ from .rules import (
 # ---------------------------------------------------------------------- one array, rearranged
 
 
-def _reshape(a: Any, *, shape: Any, order: str = "C") -> Any:
+def _reshape(a: Any, *, shape: Any, order: Any = "C") -> Any:
     return np.reshape(a, shape, order=order)
 
 
-def _reshape_vjp(g: Any, out: Any, a: Any, *, shape: Any, order: str = "C") -> Any:
+def _reshape_vjp(g: Any, out: Any, a: Any, *, shape: Any, order: Any = "C") -> Any:
     if order == "C":
         return reshaped(g, shape_of(a))
     return np.reshape(g, shape_of(a), order=order)
@@ -165,7 +165,7 @@ def _joined_code(function: str) -> Any:
 _ROUNDABOUT = ("edge", "reflect", "symmetric", "wrap")
 
 
-def _pad(array: Any, *, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+def _pad(array: Any, *, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> Any:
     if mode == "constant":
         return np.pad(array, pad_width, constant_values=constant_values)
     if mode in _ROUNDABOUT:
@@ -191,7 +191,7 @@ def _pad_vjp(
     array: Any,
     *,
     pad_width: Any,
-    mode: str = "constant",
+    mode: Any = "constant",
     constant_values: Any = 0,
 ) -> Any:
     shape = shape_of(array)
@@ -204,7 +204,7 @@ def _pad_vjp(
         return g[tuple(middle)]
     # Every other border repeats elements: pad their numbers the same way, and add up.
     sources = [
-        np.pad(np.arange(n), width, mode=mode)  # type: ignore[call-overload]
+        np.pad(np.arange(n), width, mode=mode)
         for n, width in zip(shape, widths, strict=True)
     ]
     return scatter(g, *np.ix_(*sources), template=(PLACEHOLDER,) * len(shape), shape=shape)
