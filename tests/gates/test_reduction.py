@@ -62,8 +62,15 @@ def test_a_wrong_gradient_is_caught(gate: Gate, case: Example) -> None:
     if case.values and not case.values[0].any():
         pytest.skip("the gradient is 0, and so is any multiple of it")
     inputs = drawn(case)
-    if not np.any(call_vjp(gate, 0, np.ones(np.shape(gate.forward(*inputs, **case.settings))),
-                           inputs, **case.settings)):
+    if not np.any(
+        call_vjp(
+            gate,
+            0,
+            np.ones(np.shape(gate.forward(*inputs, **case.settings))),
+            inputs,
+            **case.settings,
+        )
+    ):
         pytest.skip("the variance of one element is flat")
     with pytest.raises(AssertionError):
         check_vjp(with_wrong_vjp(gate), inputs, **case.settings)
