@@ -64,12 +64,13 @@ def unique_names(circuit: Circuit) -> list[str]:
                 break
         taken.add(name)
         names[row] = name
-    short = 0
+    numbered = Counter[str]()
     for row in range(count):
         if not names[row]:
+            letter = "c" if columns.gates[row] is CONSTANT else "t"
             while True:
-                short += 1
-                name = f"t{short}"
+                numbered[letter] += 1
+                name = f"{letter}{numbered[letter]}"
                 if name not in taken:
                     break
             names[row] = name

@@ -117,7 +117,11 @@ def _fate(code: CodeType, offset: int) -> tuple[str, str | None, int]:
             start = instruction.positions.lineno if instruction.positions else None
             line = start or line
             fate, name = _stored_name(instructions, position + 1)
-            table[instruction.offset] = (fate, name, line)
+            # A caller's frame stands on a cache slot behind its CALL (Python 3.11): fill them all.
+            following = instructions[position + 1 : position + 2]
+            end = following[0].offset if following else len(code.co_code)
+            for offset in range(instruction.offset, end, 2):
+                table[offset] = (fate, name, line)
         held = _tables[id(code)] = (code, table)
     return held[1].get(offset, (NAMELESS, None, code.co_firstlineno))
 
@@ -148,11 +152,11 @@ class Sites:
             # Named by whoever called: the key must tell the callers apart.
             caller = frame.f_back
             chain: list[Any] = [code, frame.f_lasti]
-            while caller is not None and fate == RETURNED:
-                if not is_ours(caller):
-                    chain += [caller.f_code, caller.f_lasti]
-                    self._codes.append(caller.f_code)
-                    fate, name, _ = _fate(caller.f_code, caller.f_lasti)
+            # Up to the traced function itself, whose caller is ours: its result has its own name.
+            while caller is not None and fate == RETURNED and not is_ours(caller):
+                chain += [caller.f_code, caller.f_lasti]
+                self._codes.append(caller.f_code)
+                fate, name, _ = _fate(caller.f_code, caller.f_lasti)
                 caller = caller.f_back
             key = tuple(id(part) if isinstance(part, CodeType) else part for part in chain)
             found = self._index.get(key)

@@ -1,0 +1,413 @@
+"""What people hold in their hands: a circuit at a point, with everything that can be read off it.
+
+`trace` makes one. Each reading and machine is a method here and a module of its own elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .circuit.circuit import Circuit
+from .circuit.columns import CONSTANT, INPUT
+from .circuit.tree import is_name
+from .errors import (
+    ChainruleError,
+    DtypeError,
+    NotScalarError,
+    UnknownWireError,
+    did_you_mean,
+)
+from .passes.backward import backward, is_float
+from .trace.formula import parse
+from .trace.record import record
+from .trace.sites import here
+from .trace.tape import Tape
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One wire of a circuit: what is on it, and where it was made.
+
+    Attributes
+    ----------
+    name : str
+        The user's name for it, or a short one.
+    gate : str
+        The gate that made it; "input" or "constant" for what no gate made.
+    value : float or ndarray
+        What the forward pass put on it.
+    gradient : float or ndarray or None
+        The gradient of the output by it; None where there is none.
+    line : int
+        The line of the user's file that made it; 0 where there is no such line.
+    file : str
+        The file, as Python knows it.
+    source : str
+        The text of that line; empty where it cannot be had.
+    inputs : tuple of str
+        The names of the wires that feed its gate.
+    """
+
+    name: str
+    gate: str
+    value: Any
+    gradient: Any
+    line: int
+    file: str
+    source: str
+    inputs: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        where = f", line {self.line}" if self.line else ""
+        return f"Wire({self.name} = {_short(self.value)}, {self.gate}{where})"
+
+
+class TracedCircuit(Circuit):
+    """A circuit at a point. Made by `trace`; never by hand."""
+
+    _function: Callable[..., Any]
+    _formula: str | None
+
+    def __repr__(self) -> str:
+        gates = sum(1 for row in self.gate_rows() if self.needed[row])
+        dtypes = {np.asarray(self.columns.values[row]).dtype.name for row in self.inputs}
+        kinds = " and ".join(sorted(dtypes)) or "no floats"
+        return (
+            f"Circuit({_count(gates, 'gate')}, {_count(len(self.inputs), 'input')}, "
+            f"{_count(len(self.outputs), 'output')}, {kinds})"
+        )
+
+    def __str__(self) -> str:
+        return self.table()
+
+    # ------------------------------------------------------------------ numbers
+
+    @property
+    def value(self) -> Any:
+        """What the function gave: a float for a float, arrays for arrays, containers too."""
+        return self.output_tree.build(self.columns.values[row] for row in self.outputs)
+
+    @cached_property
+    def _all_gradients(self) -> list[Any]:
+        row = self._scalar_output()
+        value = self.columns.values[row]
+        seed = 1.0 if type(value) is float else np.ones((), value.dtype)[()]
+        # Whatever depends on an input: an intermediate wire has a gradient because it leads there.
+        active = self.columns.reached_from(self._float_inputs(), row + 1)
+        if not active[row]:
+            return [None] * len(self.columns)
+        with np.errstate(all="ignore"):
+            found = backward(self.columns, [(row, seed)], active=active)
+        return found + [None] * (len(self.columns) - len(found))
+
+    def _float_inputs(self) -> list[int]:
+        return [row for row in self.inputs if is_float(self.columns.values[row])]
+
+    def _scalar_output(self) -> int:
+        if not self.output_tree.is_leaf:
+            raise NotScalarError(
+                f"{here()}gradients are defined for one output, but {self.title} returned "
+                f"{len(self.outputs)} in a container. Return the cost alone, or use vjp."
+            )
+        (row,) = self.outputs
+        value = self.columns.values[row]
+        if np.shape(value) != ():
+            raise NotScalarError(
+                f"{here()}gradients are defined for one number, but {self.title} returned an array "
+                f"of shape {np.shape(value)}. Reduce it, with np.sum or np.mean, or use vjp."
+            )
+        if not is_float(value):
+            raise DtypeError(
+                f"{here()}{self.title} returned {value!r}, which has no gradient: a float was "
+                "expected."
+            )
+        return row
+
+    def gradient_of(self, row: int) -> Any:
+        """Return the gradient on a wire by its number; zeros where none arrives at an input."""
+        gradient = self._all_gradients[row]
+        value = self.columns.values[row]
+        if gradient is None:
+            if self.columns.gates[row] is INPUT and is_float(value):
+                return 0.0 if type(value) is float else np.zeros_like(value)
+            return None
+        if isinstance(value, np.ndarray):
+            return np.array(gradient, value.dtype)
+        return gradient
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """The gradient by each argument, by its name, in its containers, shapes and dtypes.
+
+        Arguments that were not traced (integers, strings) are left out; inside containers such a
+        leaf has the gradient None.
+
+        Raises
+        ------
+        NotScalarError
+            If the function did not return one number.
+        """
+        self._scalar_output()
+        found = {}
+        for argument in self.arguments:
+            if any(row is not None for row in argument.rows):
+                leaves = [None if row is None else self.gradient_of(row) for row in argument.rows]
+                found[argument.name] = argument.tree.build(leaves)
+        return found
+
+    # ------------------------------------------------------------------ wires
+
+    @property
+    def wires(self) -> dict[str, Wire]:
+        """Every wire by its name, in forward order; constants are left out."""
+        rows = [row for row in range(len(self)) if self.columns.gates[row] is not CONSTANT]
+        return {self.names[row]: self.wire(row) for row in rows}
+
+    def wire(self, row: int) -> Wire:
+        """Return a wire by its number."""
+        site = self.site_of(row)
+        try:
+            gradient = self.gradient_of(row)
+        except NotScalarError:
+            gradient = None
+        return Wire(
+            name=self.names[row],
+            gate=self.columns.gates[row].name,
+            value=self.columns.values[row],
+            gradient=gradient,
+            line=site.line,
+            file=site.file,
+            source=site.source,
+            inputs=tuple(self.label(k) for k in self.columns.inputs(row)),
+        )
+
+    def label(self, row: int) -> str:
+        """Return how a reading calls a wire: its name, or the number of a constant."""
+        if self.columns.gates[row] is CONSTANT:
+            return _short(self.columns.values[row])
+        return self.names[row]
+
+    def row(self, name: str) -> int:
+        """Return the number of a wire by its name.
+
+        Raises
+        ------
+        UnknownWireError
+            If there is none of that name.
+        """
+        rows = self._rows_by_name
+        if name not in rows:
+            known = [n for n, r in rows.items() if self.columns.gates[r] is not CONSTANT]
+            shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+            raise UnknownWireError(
+                f"{here()}no wire is called {name!r}.{did_you_mean(name, known)} There are: {shown}"
+            )
+        return rows[name]
+
+    @cached_property
+    def _rows_by_name(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def __getitem__(self, name: str) -> Wire:
+        return self.wire(self.row(name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows_by_name
+
+    def __iter__(self) -> Iterator[Wire]:
+        return iter(self.wires.values())
+
+    # ------------------------------------------------------------------ elsewhere
+
+    def at(self, *args: Any, **changed: Any) -> TracedCircuit:
+        """Trace the same function at another point.
+
+        Parameters
+        ----------
+        *args
+            New positional arguments, from the first on.
+        **changed
+            Arguments by name; those not named keep their values.
+        """
+        values = {a.name: a.tree.build(a.leaves) for a in self.arguments}
+        names = list(values)
+        if len(args) > len(names):
+            raise TypeError(f"{here()}{self.title} takes {len(names)} arguments, not {len(args)}")
+        for name, value in [*zip(names, args, strict=False), *changed.items()]:
+            if name not in values:
+                raise TypeError(
+                    f"{here()}{self.title} has no argument {name!r}.{did_you_mean(name, names)}"
+                )
+            values[name] = value
+        if self._formula is not None:
+            return trace(self._formula, **values)
+        positional = [values[a.name] for a in self.arguments if not a.keyword]
+        keywords = {a.name: values[a.name] for a in self.arguments if a.keyword}
+        return trace(self._function, *positional, **keywords)
+
+    # ------------------------------------------------------------------ readings
+
+    def code(self, style: str = "module") -> str:
+        """Return the backward pass as source code.
+
+        Parameters
+        ----------
+        style : {"module", "listing"}
+            "module": a module that defines `forward_backward(...) -> (value, gradients)` and needs
+            only math or NumPy. "listing": the hand-staged form at this point, lines numbered.
+
+        Raises
+        ------
+        NotScalarError
+            If the function did not return one number.
+        """
+        self._scalar_output()
+        if style == "module":
+            from .readings.code import module
+
+            return module(self)
+        if style == "listing":
+            from .readings.listing import listing
+
+            return listing(self)
+        raise ValueError(f"{here()}style must be 'module' or 'listing', not {style!r}")
+
+    def words(self) -> str:
+        """Return a sentence for each gate from its actual numbers, forward and backward."""
+        from .readings.words import words
+
+        return words(self, self._gradients_or_none())
+
+    def table(self) -> str:
+        """Return a table of the wires: name, gate, value, gradient, line."""
+        from .readings.table import table
+
+        return table(self, self._gradients_or_none())
+
+    def _gradients_or_none(self) -> list[Any]:
+        """Return the gradient of each row; all None where the output is not one number."""
+        try:
+            self._scalar_output()
+        except ChainruleError:
+            return [None] * len(self)
+        return [self.gradient_of(row) for row in range(len(self))]
+
+    def check(self, **options: Any) -> Any:
+        """Check the gradients at this point against differences; return a report.
+
+        The options are those of `check_gradients`.
+        """
+        from .debugging.check import check_circuit
+
+        return check_circuit(self, **options)
+
+
+def trace(function: Callable[..., Any] | str, /, *args: Any, **keywords: Any) -> TracedCircuit:
+    """Run a function once and return what it did as a circuit.
+
+    Parameters
+    ----------
+    function : callable or str
+        Plain Python with operators, `math` or NumPy; or a formula such as `"(x + y) * z"`, whose
+        values are given by name.
+    *args, **keywords
+        The arguments. Floats and arrays are traced, in tuples, lists and dicts too; everything
+        else (integers, strings, None) is passed as it is and counts as a constant. In a formula
+        integers are floats.
+
+    Returns
+    -------
+    TracedCircuit
+        The circuit at this point.
+
+    Raises
+    ------
+    FormulaError
+        If a formula is not plain arithmetic.
+    LostTraceError, MissingGateError
+        If a traced value would become a plain number, or met a function that has no gate.
+
+    Examples
+    --------
+    >>> c = trace("(x + y) * z", x=-2, y=5, z=-4)
+    >>> c.value, c.gradients
+    (-12.0, {'x': -4.0, 'y': -4.0, 'z': 3.0})
+    """
+    if isinstance(function, str):
+        return _trace_formula(function, args, keywords)
+    if not callable(function):
+        raise TypeError(
+            f"{here()}trace wants a function or a formula, not {type(function).__name__}"
+        )
+    circuit = record(function, args, keywords)
+    if not circuit.inputs:
+        integers = [a.name for a in circuit.arguments if isinstance(a.leaves, tuple)]
+        raise DtypeError(
+            f"{here()}nothing to trace: no argument of {circuit.title} holds a float or an array "
+            f"({', '.join(integers) or 'it was given none'}). Write 3.0 instead of 3."
+        )
+    return _at_point(circuit, function, None)
+
+
+def _trace_formula(text: str, args: tuple[Any, ...], values: dict[str, Any]) -> TracedCircuit:
+    if args:
+        raise TypeError(f"{here()}the values of a formula are given by name: trace(..., x=3.0)")
+    formula = parse(text)
+    names = formula.inputs(values)
+
+    def evaluate(**wires: Any) -> Any:
+        raise NotImplementedError  # its name and arguments are recorded; `call` below does the work
+
+    def call(tape: Tape, positional: list[Any], wires: dict[str, Any]) -> Any:
+        def named(name: str, value: Any) -> None:
+            if hasattr(value, "__gate__") and is_name(name):
+                tape.names[value._row] = name
+
+        tape.site = 0  # a formula has no lines
+        return formula.evaluate(wires, named)
+
+    points = {name: _as_float(values[name]) for name in names}
+    circuit = record(evaluate, (), points, title="f", call=call)
+    return _at_point(circuit, evaluate, text)
+
+
+def _as_float(value: Any) -> Any:
+    if isinstance(value, (int, np.integer)):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        value = np.asarray(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iub":
+        return value.astype(float)
+    return value
+
+
+def _at_point(
+    circuit: Circuit, function: Callable[..., Any], formula: str | None
+) -> TracedCircuit:
+    fields = (
+        circuit.columns,
+        circuit.arguments,
+        circuit.outputs,
+        circuit.output_tree,
+        circuit.title,
+        circuit.guards,
+    )
+    traced = TracedCircuit(*fields)
+    object.__setattr__(traced, "_function", function)
+    object.__setattr__(traced, "_formula", formula)
+    return traced
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"{value.dtype}{list(value.shape)}"
+    return f"{float(value):.6g}" if is_float(value) else str(value)
