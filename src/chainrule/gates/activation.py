@@ -141,7 +141,7 @@ def _one_hot(labels: Any, *, classes: int, dtype: str = "float64") -> Any:
     return (labels[..., np.newaxis] == np.arange(classes)).astype(dtype)
 
 
-sigmoid = Gate(
+sigmoid: Gate = Gate(
     name="sigmoid",
     forward=_sigmoid,
     scalar=_scalar_sigmoid,
@@ -152,7 +152,7 @@ sigmoid = Gate(
     local=(lambda out, x: out * sigmoid(-x),),
 )
 
-erf = Gate(
+erf: Gate = Gate(
     name="erf",
     forward=_erf,
     scalar=math.erf,
@@ -164,7 +164,7 @@ erf = Gate(
     analytic=False,  # math.erf takes no complex numbers
 )
 
-erfc = Gate(
+erfc: Gate = Gate(
     name="erfc",
     forward=_erfc,
     scalar=math.erfc,

@@ -50,7 +50,7 @@ def _scalar_slope_if_reached(slope: float, g: float) -> float:
     return 0.0 if g == 0 and not math.isfinite(slope) else slope
 
 
-slope_if_reached = Gate(
+slope_if_reached: Gate = Gate(
     name="slope_if_reached",
     forward=_slope_if_reached,
     scalar=_scalar_slope_if_reached,
@@ -65,7 +65,7 @@ slope_if_reached = Gate(
 )
 
 
-where = Gate(
+where: Gate = Gate(
     name="where",
     forward=_where,
     numpy=np.where,

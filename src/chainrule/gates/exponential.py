@@ -47,7 +47,7 @@ def _scalar_logaddexp2(x: float, y: float) -> float:
     return max(x, y) + math.log1p(math.exp2(-abs(x - y))) * 1.4426950408889634
 
 
-softshare = Gate(
+softshare: Gate = Gate(
     name="softshare",
     forward=_softshare,
     scalar=_scalar_softshare,

@@ -50,7 +50,7 @@ def _over_square(x: Any, radius: Any) -> Any:
     return x / radius / radius
 
 
-bessel_ratio = Gate(
+bessel_ratio: Gate = Gate(
     name="bessel_ratio",
     forward=_bessel_ratio,
     symbol="jₙ/zⁿ",
