@@ -68,7 +68,7 @@ x if x < y else y
 """.strip().split("\n")
 
 
-@pytest.mark.parametrize("text", [*ORDINARY, "(x +\n  y)  # a comment"])
+@pytest.mark.parametrize("text", [*ORDINARY, "(x +  # it isn't × \n  y)  # a comment"])
 def test_ordinary_formulas_agree_with_python(text):
     expected = eval(text, dict(PYTHON), dict(POINT))
     given_values = {name: POINT[name] for name in parse(text).names}
@@ -254,6 +254,7 @@ HOSTILE = {
     "x.__class__": "no attributes such as .__class__",
     "x.real": "no attributes such as .real",
     "np.exp(x)": r"write exp\(\.\.\.\)",
+    "x.T @ y": r"write transpose\(x\)",
     "x.sum()": "no attributes such as .sum",
     "eval(1)": "no function 'eval'",
     "exec(x)": "no function 'exec'",
@@ -370,6 +371,7 @@ HOSTILE = {
     "sum(x, dtype=y)": "no setting 'dtype'",
     "cumsum(x)": r"write cumsum\(x, axis=0\)",
     "sort(x, axis=None)": r"write sort\(x, axis=0\)",
+    "sum(x, axis=1" + "0" * 30 + ")": "a setting is",
     "sum(x, axis=y)": "a setting is",
     "softmax(x, axis='0')": "no text",
     "softmax(x, axis=0j)": "a setting is",

@@ -25,7 +25,7 @@ class Formula:
     Parameters
     ----------
     text : str
-        What the user wrote, without surrounding blanks.
+        What the user wrote, without comments and surrounding blanks.
     names : tuple of str
         The names that need a value, in order of first appearance. Constants such as `pi` are not
         among them; `inputs` adds those for which a value is given.

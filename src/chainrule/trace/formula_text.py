@@ -64,7 +64,7 @@ _PLAIN = frozenset(c for c in map(chr, range(32, 127)) if c not in "\\`$?'\"")
 
 
 def clean(text: str) -> str:
-    """Return the text without surrounding blanks, every character checked.
+    """Return the text without comments and surrounding blanks, every character checked.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def clean(text: str) -> str:
         )
     # A formula has no blocks, so indentation means nothing.
     lines = text.replace("\r\n", "\n").replace("\t", " ").split("\n")
-    text = "\n".join(line.strip(" ") for line in lines).strip("\n")
+    text = "\n".join(line.partition("#")[0].strip(" ") for line in lines).strip("\n")
     _check_characters(text)
     return text
 
@@ -140,7 +140,6 @@ def statements_of(text: str) -> list[Statement]:
     for expressions only. Asked for a whole program, CPython looks for the line of an error in a
     file of the name it was given, and would read it.
     """
-    text = re.sub("#[^\n]*", lambda comment: " " * len(comment.group()), text)
     found: list[Statement] = []
     opened: list[int] = []
     start, equals = 0, -1

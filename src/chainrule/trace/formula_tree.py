@@ -312,7 +312,7 @@ class Reader:
             if None not in integers:
                 return tuple(integers)
         number = _signed(node)
-        if number is None:
+        if number is None or (type(number) is int and _integer(node) is None):
             self._refuse(node, "a setting is a plain number, True, False, or axes: axis=(0, 1)")
         return number
 
@@ -361,9 +361,10 @@ _REFUSED_OPERATORS: dict[type[ast.AST], str] = {
 
 def _attribute(node: ast.Attribute) -> str:
     """Return what to say of `np.exp` or `x.real`."""
-    if isinstance(node.value, ast.Name) and node.attr in FUNCTIONS:
+    function = "transpose" if node.attr == "T" else node.attr
+    if isinstance(node.value, ast.Name) and function in FUNCTIONS:
         of = node.value.id
-        instead = f"{node.attr}(...)" if of in ("np", "numpy", "math") else f"{node.attr}({of})"
+        instead = f"{function}(...)" if of in ("np", "numpy", "math") else f"{function}({of})"
         return f"a formula has no attributes such as .{node.attr}; write {instead}"
     return f"a formula has no attributes such as .{node.attr}; call functions by name, as abs(x)"
 
