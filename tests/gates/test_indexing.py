@@ -207,10 +207,12 @@ def test_sort_of_a_python_setting_kind() -> None:
     ("template", "inside", "alone"),
     [
         ((slice(1, None), None), "1:, None", "np.s_[1:, None]"),
-        ((slice(None, None, -1),), "::-1", "np.s_[::-1,]"),
+        ((slice(None, None, -1),), "::-1", "np.s_[::-1]"),
         ((Ellipsis, -1), "..., -1", "np.s_[..., -1]"),
         ((PLACEHOLDER, slice(2), PLACEHOLDER), "{1}, :2, {2}", "np.s_[{1}, :2, {2}]"),
-        ((), "()", "np.s_[()]"),
+        ((PLACEHOLDER,), "{1}", "{1}"),
+        ((2,), "2", "2"),
+        ((), "()", "()"),
     ],
 )
 def test_code_of_an_index(template: tuple[object, ...], inside: str, alone: str) -> None:

@@ -200,8 +200,8 @@ def test_other_borders_are_refused() -> None:
         ("reshape", {"shape": (2, 3), "order": "F"}, "{0}.reshape(2, 3, order='F')"),
         ("concatenate", {"axis": 1}, "np.concatenate([{*}], axis=1)"),
         ("flip", {"axis": 0}, "{0}[::-1]"),
-        ("pad", {"pad_width": {1: (0, 2)}}, "np.pad({0}, pad_width={{1: (0, 2)}})"),
-        ("broadcast_to", {"shape": (3,)}, "np.broadcast_to({0}, shape=(3,))"),
+        ("pad", {"pad_width": {1: (0, 2)}}, "np.pad({0}, {{1: (0, 2)}})"),
+        ("broadcast_to", {"shape": (3,)}, "np.broadcast_to({0}, (3,))"),
         ("astype", {"dtype": "float32"}, "{0}.astype(np.float32)"),
     ],
 )

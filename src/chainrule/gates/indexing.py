@@ -28,7 +28,7 @@ def filled(template: tuple[Any, ...], arrays: Any) -> tuple[Any, ...]:
 def text_of_index(template: tuple[Any, ...], first_array: int, *, alone: bool = False) -> str:
     """Return the source of an index: `1:, {1}`; `first_array` numbers the first placeholder.
 
-    With `alone` it stands outside brackets: `np.s_[1:, {1}]`.
+    With `alone` it stands outside brackets: `np.s_[1:, {1}]`, or `{1}`.
     """
     parts = []
     for part in template:
@@ -43,9 +43,9 @@ def text_of_index(template: tuple[Any, ...], first_array: int, *, alone: bool = 
         else:
             parts.append("..." if part is Ellipsis else str(part))
     text = ", ".join(parts) or "()"
-    if alone:
-        return f"np.s_[{text},]" if len(parts) == 1 else f"np.s_[{text}]"
-    return text
+    if not alone or (len(parts) == 1 and not isinstance(template[0], slice)):
+        return text
+    return f"np.s_[{text}]" if parts else text
 
 
 # ---------------------------------------------------------------------- reading and scattering
@@ -63,13 +63,14 @@ def _index_vjp(
     return scatter(g, *index_arrays, template=template, shape=shape_of(x))
 
 
-# Emitted modules carry the source of the next two, with the index arrays already in the template.
+# Emitted modules carry the source of the next two; there the template is the index itself, with
+# its arrays in it.
 
 
 def _scatter(g: Any, *index_arrays: Any, template: Any, shape: Any) -> Any:
     """Add g into zeros at the places that the index reads."""
-    rest = iter(index_arrays)
-    index = tuple(next(rest) if isinstance(part, str) else part for part in template)
+    rest, parts = iter(index_arrays), template if isinstance(template, tuple) else (template,)
+    index = tuple(next(rest) if isinstance(part, str) else part for part in parts)
     out = np.zeros(shape, np.asarray(g).dtype)
     if not any(np.ndim(part) and np.asarray(part).dtype.kind in "iu" for part in index):
         out[index] = g  # slices and masks read no element twice
@@ -82,8 +83,8 @@ def _scatter(g: Any, *index_arrays: Any, template: Any, shape: Any) -> Any:
 
 def _set_index(x: Any, value: Any, *index_arrays: Any, template: Any) -> Any:
     """Return a copy of x with value written where the index reads."""
-    rest = iter(index_arrays)
-    index = tuple(next(rest) if isinstance(part, str) else part for part in template)
+    rest, parts = iter(index_arrays), template if isinstance(template, tuple) else (template,)
+    index = tuple(next(rest) if isinstance(part, str) else part for part in parts)
     out = x + 0j if np.iscomplexobj(value) else np.array(x)
     out[index] = value
     return out
@@ -112,8 +113,8 @@ def _set_index_vjp(index: int, g: Any, out: Any, *inputs: Any, template: Any) ->
 
 def _last_written(*index_arrays: Any, template: Any, shape: Any) -> Any:
     """Return for each write through an index whether it is the last to its place."""
-    rest = iter(index_arrays)
-    index = tuple(next(rest) if isinstance(part, str) else part for part in template)
+    rest, parts = iter(index_arrays), template if isinstance(template, tuple) else (template,)
+    index = tuple(next(rest) if isinstance(part, str) else part for part in parts)
     writer = np.zeros(shape, dtype=int)
     turns = np.arange(writer[index].size).reshape(np.shape(writer[index]))
     writer[index] = turns

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .gate import REAL, Gate, example
+from .joining import pad
 from .rules import call, reshaped, shape_of
-from .shape import pad
 
 
 def _moved(x: Any, axis: int, by: int, fill: float = 0.0) -> Any:

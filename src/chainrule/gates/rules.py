@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .gate import example
+
 Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
 
@@ -39,14 +41,20 @@ def count_of(x: Any, axis: Axis) -> int:
     return math.prod(shape[k] for k in axes_of(len(shape), axis))
 
 
+def leads(x: Any, axis: Axis) -> bool:
+    """Return whether the axes reduced are the first ones, which broadcasting adds by itself."""
+    axes = axes_of(len(shape_of(x)), axis)
+    return axes == tuple(range(len(axes)))
+
+
 def lined_up(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Return a reduction's g such that it broadcasts against x.
 
-    The reduced axes come back with length 1, unless they lead: broadcasting adds those itself.
+    The reduced axes come back with length 1, unless they lead.
     """
-    axes = axes_of(len(shape_of(x)), axis)
-    if keepdims or axes == tuple(range(len(axes))):
+    if keepdims or leads(x, axis):
         return g
+    axes = axes_of(len(shape_of(x)), axis)
     return np.expand_dims(g, axes if len(axes) > 1 else axes[0])
 
 
@@ -119,22 +127,45 @@ def text_of(setting: Any) -> str:
 def call(function: str, *inputs: str, **defaults: Any) -> Callable[..., str]:
     """Return a gate's `code`: a call of a function that names the settings not at their default.
 
+    Among the inputs may stand the names of settings that are written without their name.
+
     Examples
     --------
     >>> call("{0}.sum", axis=None, keepdims=False)(axis=0, keepdims=False)
     '{0}.sum(axis=0)'
+    >>> call("np.repeat", "{0}", "repeats", axis=None)(repeats=2, axis=1)
+    'np.repeat({0}, 2, axis=1)'
     """
 
     def code(**settings: Any) -> str:
+        placed = [text_of(settings.pop(name)) if name in settings else name for name in inputs]
         keywords = [
             f"{name}={text_of(value)}"
             for name, value in settings.items()
             if name not in defaults or not _same(value, defaults[name])
         ]
-        return f"{function}({', '.join([*inputs, *keywords])})"
+        return f"{function}({', '.join([*placed, *keywords])})"
 
     return code
 
 
 def _same(value: Any, default: Any) -> bool:
     return type(value) is type(default) and bool(value == default)
+
+
+REDUCES: dict[str, Any] = {"axis": None, "keepdims": False}
+"""The settings that every reduction has, at their defaults."""
+
+ALONG_AXES = (
+    example((2, 3)),
+    example(()),
+    example((5,), axis=0),
+    example((2, 3), axis=0),
+    example((2, 3), axis=-1, keepdims=True),
+    example((2, 3, 4), axis=(0, 2)),
+    example((2, 3, 4), axis=(-1, 1), keepdims=True),
+    example((2, 1, 3), axis=1),
+    example((2, 3), axis=()),
+    example((1,)),
+)
+"""Arguments on which every reduction is tried."""
