@@ -258,15 +258,4 @@ ARITHMETIC: tuple[Gate, ...] = (
         local=(lambda out, x: 1,),
         pattern="distributes",
     ),
-    Gate(
-        name="item",
-        forward=lambda a: float(np.asarray(a).reshape(())),
-        scalar=float,
-        symbol="1",
-        code="float({0})",
-        words="takes the number out of {0}",
-        why="the number is the one element, and moves as it does",
-        local=(lambda out, a: 1,),
-        analytic=False,  # float() refuses complex numbers
-    ),
 )

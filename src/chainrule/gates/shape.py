@@ -113,10 +113,6 @@ def _astype(x: Any, *, dtype: Any) -> Any:
     return np.asarray(x).astype(dtype)[()]
 
 
-def _item(a: Any) -> Any:
-    return np.asarray(a).item()
-
-
 # ---------------------------------------------------------------------- the table
 
 SHAPE: tuple[Gate, ...] = (
@@ -279,17 +275,5 @@ SHAPE: tuple[Gate, ...] = (
         vjp=(lambda g, out, x, *, dtype: g,),
         pattern="moves",
         examples=(example((2, 3), dtype="float64"), example((), dtype="float64")),
-    ),
-    Gate(
-        name="item",
-        forward=_item,
-        symbol="·",
-        code="{0}.item()",
-        scalar_code="{0}",
-        words="takes the one number in {0}",
-        why="the number stays, so the gradient only takes the old shape back",
-        vjp=(lambda g, out, a: reshaped(g, shape_of(a)),),
-        pattern="moves",
-        examples=(example(()), example((1,)), example((1, 1))),
     ),
 )

@@ -71,6 +71,11 @@ def _unbroadcast(gradient: Any, have: tuple[int, ...], want: tuple[int, ...]) ->
     return gradient
 
 
+def _is_finite(value: Any) -> bool:
+    plain = getattr(value, "_value", value)
+    return bool(np.isfinite(plain).all())
+
+
 def scale(upstream: Any, slope: Any) -> Any:
     """Return upstream times slope; the exact slopes 1, -1 and the seed 1.0 cost nothing."""
     if type(slope) is int:
@@ -174,9 +179,16 @@ def backward(
             if local is not None:
                 rule = local[index]
                 slope = rule(out, *arguments, **settings) if settings else rule(out, *arguments)
-                if gate.steep and row in masked:
-                    slope = _SLOPE_IF_REACHED(slope, upstream)
-                part = scale(upstream, slope)
+                above = upstream
+                if type(slope) is not int:
+                    # Nothing times infinity: a branch not taken hands on nothing, whatever the
+                    # slope behind it. A drawing serves other points too, where it may be infinite.
+                    if masked and row in masked:
+                        if (lift is not None and gate.steep) or not _is_finite(slope):
+                            slope = _SLOPE_IF_REACHED(slope, upstream)
+                    if gate.selects and not _is_finite(upstream):
+                        above = _SLOPE_IF_REACHED(upstream, slope)
+                part = scale(above, slope)
                 if part is None:
                     continue
             else:

@@ -1,0 +1,128 @@
+"""Python expressions as syntax trees, so that no text is ever spliced and no parenthesis is wrong.
+
+A gate's code template is parsed once; its placeholders are replaced by the trees of its inputs.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import inspect
+import math
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_PLACEHOLDER = re.compile(r"\{(\d+|\*)\}")
+LARGEST_LITERAL = 10_000  # elements of an array that are written out
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(template: str, count: int) -> ast.expr:
+    """Return the tree of a template, with names _0_, _1_, ... for its inputs."""
+
+    def slot(match: re.Match[str]) -> str:
+        if match[1] == "*":
+            return ", ".join(f"_{k}_" for k in range(count))
+        return f"_{match[1]}_"
+
+    return ast.parse(_PLACEHOLDER.sub(slot, template), mode="eval").body
+
+
+class _Fill(ast.NodeTransformer):
+    def __init__(self, inputs: Sequence[ast.expr]) -> None:
+        self.inputs = inputs
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if re.fullmatch(r"_\d+_", node.id):
+            return self.inputs[int(node.id[1:-1])]
+        return node
+
+
+def filled(template: str, inputs: Sequence[ast.expr]) -> ast.expr:
+    """Return a template's expression with these inputs in it."""
+    tree = copy.deepcopy(_parsed(template, len(inputs)))
+    return _Fill(inputs).visit(tree)  # type: ignore[no-any-return]
+
+
+def name(text: str) -> ast.Name:
+    """Return a variable."""
+    return ast.Name(text, ast.Load())
+
+
+def literal(value: Any) -> ast.expr:
+    """Return a number or array as source that gives exactly it back.
+
+    Raises
+    ------
+    ValueError
+        If an array is too large to be written out.
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        if value.size > LARGEST_LITERAL:
+            raise ValueError(
+                f"a constant array of {value.size} elements is too large to be written out in a "
+                "module: pass it to the function as an argument"
+            )
+        flat = value.ravel()
+        if value.size > 1 and flat[0] == flat[0] and bool(np.all(flat == flat[0])):
+            shape = value.shape[0] if value.ndim == 1 else value.shape
+            return _parse(
+                f"np.full({shape!r}, {_number(flat[0].item())}, dtype=np.{value.dtype.name})"
+            )
+        rows = _nested(value.tolist())
+        text = f"np.array({rows}, dtype=np.{value.dtype.name})"
+        if value.size == 0:
+            text = f"np.zeros({value.shape!r}, dtype=np.{value.dtype.name})"
+        return _parse(text)
+    if isinstance(value, (np.generic, np.ndarray)):
+        kind = np.asarray(value).dtype.name
+        return _parse(f"np.{'bool_' if kind == 'bool' else kind}({_number(value.item())})")
+    return _parse(_number(value))
+
+
+def _parse(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _nested(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_nested, value)) + "]"
+    return _number(value)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "math.nan"
+        if math.isinf(value):
+            return "math.inf" if value > 0 else "-math.inf"
+    return repr(value)
+
+
+def text_of(tree: ast.expr) -> str:
+    """Return the source of an expression."""
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def source_of(function: Callable[..., Any], called: str) -> str:
+    """Return the source of a gate's function under another name, without annotations."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    if not isinstance(tree, ast.FunctionDef):
+        raise TypeError(f"{function} must be a def: its source is copied into modules")
+    tree.name = called
+    tree.returns = None
+    tree.decorator_list = []
+    arguments = tree.args
+    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        argument.annotation = None
+    if arguments.vararg is not None:
+        arguments.vararg.annotation = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign):
+            raise TypeError(f"{function}: annotated assignments are not copied")
+    return ast.unparse(tree)
