@@ -150,6 +150,7 @@ sigmoid: Gate = Gate(
     why="the sigmoid's slope is (1 - s) s, and 1 - s(x) is s(-x)",
     # s(-x), not 1 - s, which has lost every digit at x = 40.
     local=(lambda out, x: out * sigmoid(-x),),
+    slope=("(1 - {out}) * {out}",),
 )
 
 erf: Gate = Gate(
@@ -188,6 +189,7 @@ ACTIVATION: tuple[Gate, ...] = (
         why="a positive input passes as it is, a negative one is cut off, and so is the kink",
         local=(lambda out, x: np.heaviside(x, 0.0),),
         pattern="routes",
+        because=lambda out, x: "{0} > 0" if x > 0 else "{0} <= 0",
         kink=lambda x: x,
         selects=True,
         analytic=False,

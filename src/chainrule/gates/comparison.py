@@ -83,6 +83,7 @@ where: Gate = Gate(
         lambda g, out, condition, x, y: sum_to(where(condition, 0.0, g), shape_of(y)),
     ),
     pattern="routes",
+    because=lambda out, condition, x, y: "the condition is {0}",
     domain=(BOOLEAN, REAL, REAL),
     selects=True,
     examples=(
@@ -254,6 +255,7 @@ COMPARISON: tuple[Gate, ...] = (
         # 1 at x = 0 and 0 elsewhere; np.where would make float32 float64.
         local=(_flat, lambda out, x, y: np.heaviside(-np.abs(x), 1.0)),
         pattern="routes",
+        because=lambda out, x, y: "{0} > 0" if x > 0 else "{0} < 0" if x < 0 else "{0} is 0",
         domain=(REAL, REAL),
         kink=lambda x, y: x,
         selects=True,

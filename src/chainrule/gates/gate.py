@@ -99,6 +99,12 @@ class Gate:
         How the backward pass treats the upstream gradient, in the lecture's words: "distributes"
         (add), "routes" (max), "swaps" (multiply), "scales" (any other slope), "moves" (reshape,
         index), "spreads" (sum), "products" (matmul), or "stops" (no gradient).
+    slope : tuple of str, optional
+        How a person writes the slope along each input, where the rule computes it otherwise (to
+        keep digits, or to reuse the output): Python over `{0}`, `{1}` and `{out}`.
+    because : callable, optional
+        For a gate that chooses, on plain numbers: the reason for the choice as a template over its
+        inputs, `because(out, *inputs, **settings)`, such as "{0} > {1}".
     domain : tuple of (float, float)
         For each input the open interval in which the gate is real; tests draw from it.
     kink : callable, optional
@@ -128,6 +134,8 @@ class Gate:
     scalar_code: str = ""
     words: str = ""
     pattern: str = "scales"
+    slope: tuple[str, ...] = ()
+    because: Rule | None = None
     domain: tuple[Interval, ...] = (REAL,)
     kink: Callable[..., Any] | None = None
     steep: bool = False

@@ -195,6 +195,9 @@ STEPS: tuple[Gate, ...] = (
             lambda out, a, a_min, a_max: share(np.maximum(a, a_min), a_max),
         ),
         pattern="routes",
+        because=lambda out, a, a_min, a_max: (
+            "{0} > {2}" if a > a_max else "{0} < {1}" if a < a_min else "{1} <= {0} <= {2}"
+        ),
         domain=(REAL, (-2.0, -0.5), (0.5, 2.0)),
         kink=lambda a, a_min, a_max: np.stack(np.broadcast_arrays(a - a_min, a - a_max)),
         selects=True,
