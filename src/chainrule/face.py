@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from .circuit.circuit import Circuit
 from .circuit.columns import CONSTANT, INPUT
-from .circuit.tree import is_name
+from .circuit.tree import flatten, is_name
 from .errors import (
     ChainruleError,
     DtypeError,
@@ -22,6 +23,8 @@ from .errors import (
     UnknownWireError,
     did_you_mean,
 )
+from .machines.interpret import run
+from .machines.staged import staged
 from .passes.backward import backward, is_float
 from .trace.formula import parse
 from .trace.record import record
@@ -296,6 +299,44 @@ class TracedCircuit(Circuit):
         except ChainruleError:
             return [None] * len(self)
         return [self.gradient_of(row) for row in range(len(self))]
+
+    def machine(self, name: str = "interpret") -> Callable[..., Any]:
+        """Return a function of the arguments that gives (value, gradients) on a machine.
+
+        Parameters
+        ----------
+        name : {"interpret", "staged"}
+            "interpret" is the reference, one gate at a time; "staged" executes `code()`.
+
+        Returns
+        -------
+        callable
+            Takes the traced arguments in order, in their containers and shapes.
+
+        Raises
+        ------
+        GuardError
+            When called with inputs for which plain Python would take another branch.
+        """
+        if name not in ("interpret", "staged"):
+            raise ValueError(f"{here()}the machines are 'interpret' and 'staged', not {name!r}")
+        if name == "interpret":
+            return self._interpreted
+        arrays = any(isinstance(value, np.ndarray) for value in self.columns.values)
+        source = self.code()
+        return staged(source, "forward_backward", self._interpreted, on_arrays=arrays)
+
+    def _interpreted(self, *args: Any) -> tuple[Any, dict[str, Any]]:
+        traced = [a for a in self.arguments if any(row is not None for row in a.rows)]
+        leaves = []
+        for argument, value in zip(traced, args, strict=True):
+            parts, _ = flatten(value)
+            leaves += [p for p, row in zip(parts, argument.rows, strict=True) if row is not None]
+        moved = copy(self)
+        columns = copy(self.columns)
+        object.__setattr__(moved, "columns", columns)
+        columns.values = run(self, leaves)
+        return moved.value, moved.gradients
 
     def check(self, **options: Any) -> Any:
         """Check the gradients at this point against differences; return a report.

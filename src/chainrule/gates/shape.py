@@ -276,4 +276,17 @@ SHAPE: tuple[Gate, ...] = (
         pattern="moves",
         examples=(example((2, 3), dtype="float64"), example((), dtype="float64")),
     ),
+    Gate(
+        name="item",
+        forward=lambda a: np.asarray(a).item(),
+        scalar=float,
+        symbol="·",
+        code="{0}.item()",
+        scalar_code="{0}",
+        words="takes the one number in {0}",
+        why="the number stays, so the gradient only takes the old shape back",
+        vjp=(lambda g, out, a: reshaped(g, shape_of(a)),),
+        pattern="moves",
+        examples=(example(()), example((1,)), example((1, 1))),
+    ),
 )

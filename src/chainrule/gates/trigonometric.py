@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from .activation import sigmoid
 from .gate import ABOVE_ONE, POSITIVE, REAL, UNIT, Gate, example
 
 PI = 3.141592653589793
@@ -50,6 +49,29 @@ def _over_square(x: Any, radius: Any) -> Any:
     return x / radius / radius
 
 
+def _sech_squared(x: Any) -> Any:
+    """Return 1 - tanh(x)**2 with all its digits, also where tanh is near 1."""
+    e = np.exp(-2.0 * np.abs(x))
+    return 4.0 * e / (1.0 + e) ** 2
+
+
+def _scalar_sech_squared(x: float) -> float:
+    """Return 1 - tanh(x)**2 with all its digits, also where tanh is near 1."""
+    e = math.exp(-2.0 * abs(x))
+    return 4.0 * e / (1.0 + e) ** 2
+
+
+sech_squared: Gate = Gate(
+    name="sech_squared",
+    forward=_sech_squared,
+    scalar=_scalar_sech_squared,
+    symbol="sech²",
+    words="takes the slope of the hyperbolic tangent at {0}",
+    why="sech² falls with tanh: its slope is -2 tanh(x) sech(x)²",
+    local=(lambda out, x: -2.0 * np.tanh(x) * out,),
+    analytic=False,  # it is written with the absolute value
+)
+
 bessel_ratio: Gate = Gate(
     name="bessel_ratio",
     forward=_bessel_ratio,
@@ -62,6 +84,7 @@ bessel_ratio: Gate = Gate(
 
 
 TRIGONOMETRIC: tuple[Gate, ...] = (
+    sech_squared,
     Gate(
         name="sin",
         forward=np.sin,
@@ -182,10 +205,9 @@ TRIGONOMETRIC: tuple[Gate, ...] = (
         code="np.tanh({0})",
         scalar_code="math.tanh({0})",
         words="takes the hyperbolic tangent of {0}",
-        why="the slope is 1 - tanh², which is 4 s(2x) s(-2x) of the sigmoid s",
-        # 1 - out**2 is 0 from |x| = 20 on, 1 / cosh(x)**2 overflows on the way, and its own slope
-        # then is inf * 0. The two sigmoids keep every digit, in slopes of all orders.
-        local=(lambda out, x: 4.0 * sigmoid(2.0 * x) * sigmoid(-2.0 * x),),
+        why="the slope is 1 - tanh², the square of the hyperbolic secant",
+        # Not 1 - out**2, which is 0 from |x| = 20 on.
+        local=(lambda out, x: sech_squared(x),),
     ),
     Gate(
         name="arcsinh",

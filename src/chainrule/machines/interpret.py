@@ -5,7 +5,7 @@ Slow and obvious. Every other machine, and every emitted listing, is tested agai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..circuit.circuit import Circuit
@@ -56,16 +56,8 @@ def check(circuit: Circuit, values: list[Any]) -> None:
             )
 
 
-def interpret(circuit: Circuit) -> Any:
-    """Return a function of the circuit's inputs that gives its outputs.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> c = cr.trace("(x + y) * z", x=-2, y=5, z=-4)
-    >>> interpret(c)(-2.0, 5.0, -4.0)
-    -12.0
-    """
+def interpret(circuit: Circuit) -> Callable[..., Any]:
+    """Return a function of the circuit's traced leaves that gives its outputs."""
 
     def machine(*inputs: Any) -> Any:
         values = run(circuit, inputs)

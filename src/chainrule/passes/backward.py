@@ -58,13 +58,15 @@ def fit(gradient: Any, value: Any) -> Any:
 def _unbroadcast(gradient: Any, have: tuple[int, ...], want: tuple[int, ...]) -> Any:
     extra = len(have) - len(want)
     if extra > 0:
-        gradient = np.sum(gradient, axis=tuple(range(extra)) if want else None)
+        lead = None if not want else 0 if extra == 1 else tuple(range(extra))
+        gradient = np.sum(gradient, axis=lead)
         have = have[extra:] if want else ()
     stretched = tuple(
         k for k, (n, m) in enumerate(zip(have, want, strict=False)) if m == 1 and n != 1
     )
     if stretched:
-        gradient = np.sum(gradient, axis=stretched, keepdims=True)
+        axis = stretched[0] if len(stretched) == 1 else stretched
+        gradient = np.sum(gradient, axis=axis, keepdims=True)
     if np.shape(gradient) != want:
         # A slope that is a plain number against a larger output: the same for every element.
         gradient = np.broadcast_to(gradient, want)
@@ -77,7 +79,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def scale(upstream: Any, slope: Any) -> Any:
-    """Return upstream times slope; the exact slopes 1, -1 and the seed 1.0 cost nothing."""
+    """Return slope times upstream; the exact slopes 1, -1 and the seed 1.0 cost nothing."""
     if type(slope) is int:
         if slope == 1:
             return upstream
@@ -87,7 +89,7 @@ def scale(upstream: Any, slope: Any) -> Any:
             return None
     if type(upstream) is float and upstream == 1.0 and np.ndim(slope) == 0:
         return slope * 1.0 if type(slope) is int else slope
-    return upstream * slope
+    return slope * upstream
 
 
 def backward(

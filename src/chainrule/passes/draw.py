@@ -83,6 +83,7 @@ def draw(circuit: Circuit, output: int) -> Drawing:
     tape = copied(circuit)
     recognise_sigmoids(circuit, tape)
     start = len(tape)
+    tape.borrows = True
     inputs = [row for row in circuit.inputs if is_float(tape.values[row])]
     active = tape.reached_from(inputs, output + 1)
     sums: list[Sum] = []

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..circuit.columns import CONSTANT, INPUT
+from ..gates import GATES
 from ..trace.tape import Tape
 
 _PLAIN = (int, float)
@@ -94,6 +95,12 @@ def _identity(tape: Tape, row: int) -> int | None:
         return None
     result = tape.values[row]
     left, right = tape.inputs(row)
+    if name == "multiply" and tape.gates[left].name == "slope_if_reached":
+        slope, upstream = tape.inputs(left)
+        if upstream == right:
+            # Times an upstream gradient of 0 anything finite is 0: a plain choice says the same.
+            tape.gates[left] = GATES["where"]
+            _rewire(tape, left, (upstream, slope, tape.constant(0.0)))
     for side, other in ((left, right), (right, left)):
         if name == "divide" and side == left:
             continue

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_EXAMPLES = os.path.join(_PACKAGE, "tour", "examples.py")  # plays the user's part
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-# Formula text has no file; its walker must not be taken for the user's code either.
 _is_ours: dict[str, bool] = {}
 
 NAMED = "named"
@@ -63,7 +63,7 @@ def is_ours(frame: FrameType) -> bool:
     ours = _is_ours.get(file)
     if ours is None:
         path = os.path.abspath(file)
-        ours = _is_ours[file] = path.startswith((_PACKAGE, _NUMPY))
+        ours = _is_ours[file] = path != _EXAMPLES and path.startswith((_PACKAGE, _NUMPY))
     return ours
 
 
@@ -120,8 +120,8 @@ def _fate(code: CodeType, offset: int) -> tuple[str, str | None, int]:
             # A caller's frame stands on a cache slot behind its CALL (Python 3.11): fill them all.
             following = instructions[position + 1 : position + 2]
             end = following[0].offset if following else len(code.co_code)
-            for offset in range(instruction.offset, end, 2):
-                table[offset] = (fate, name, line)
+            for place in range(instruction.offset, end, 2):
+                table[place] = (fate, name, line)
         held = _tables[id(code)] = (code, table)
     return held[1].get(offset, (NAMELESS, None, code.co_firstlineno))
 

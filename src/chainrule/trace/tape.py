@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from ..circuit.columns import CONSTANT, INPUT, Columns
 from ..gates.gate import Gate
 from .sites import NOWHERE, Site, Sites
@@ -33,11 +35,14 @@ class Tape(Columns):
         The rows on whose value plain Python decided something, and what it saw.
     names : dict of int to str
         Names that a row was given outright: inputs, and the lines of a formula.
-    site : int
-        Where new rows are said to be, while the backward pass draws; -1 means "look".
+    site : int or None
+        Where new rows are said to be; None means "look". While the backward pass draws it is the
+        forward gate's place, negative: the line is the same, but the name there is not theirs.
+    borrows : bool
+        Whether constant arrays are kept as they are, because nobody else can write to them.
     """
 
-    __slots__ = ("_constants", "guards", "made", "names", "row_sites", "site", "sites")
+    __slots__ = ("_constants", "borrows", "guards", "made", "names", "row_sites", "site", "sites")
 
     def __init__(self, made: type, *, with_sites: bool = True) -> None:
         super().__init__()
@@ -46,7 +51,8 @@ class Tape(Columns):
         self.row_sites = array("i")
         self.guards: list[tuple[int, bool | int]] = []
         self.names: dict[int, str] = {}
-        self.site = -1
+        self.site: int | None = None
+        self.borrows = False
         self._constants: dict[Any, int] = {}
 
     def emit(
@@ -61,7 +67,7 @@ class Tape(Columns):
         row = self.append(gate, inputs, settings, value)
         if self.sites is not None:
             site = self.site
-            self.row_sites.append(site if site >= 0 else self.sites.number(frame))
+            self.row_sites.append(self.sites.number(frame) if site is None else site)
         return self.made(self, row)
 
     def input(self, value: Any, name: str | None = None) -> Any:
@@ -80,7 +86,16 @@ class Tape(Columns):
             if row is None:
                 row = self._constants[key] = self._source(CONSTANT, value)._row
             return row
-        return int(self._source(CONSTANT, value)._row)
+        if not isinstance(value, np.ndarray):
+            return int(self._source(CONSTANT, value)._row)
+        if self.borrows:
+            # Values that our own rules made: the same array is the same constant.
+            row = self._constants.get(id(value))
+            if row is None:
+                row = self._constants[id(value)] = self._source(CONSTANT, value)._row
+            return row
+        # The user may write to the array later; the recorded gate had this value.
+        return int(self._source(CONSTANT, np.array(value))._row)
 
     def _source(self, gate: Gate, value: Any) -> Any:
         row = self.append(gate, (), {}, value)
@@ -90,11 +105,14 @@ class Tape(Columns):
 
     def site_of(self, row: int) -> Site:
         """Return where a row was made."""
-        return NOWHERE if self.sites is None else self.sites.table[self.row_sites[row]]
+        return NOWHERE if self.sites is None else self.sites.table[abs(self.row_sites[row])]
 
     def name_of(self, row: int) -> str | None:
         """Return the user's name for a row, if there is one."""
-        return self.names.get(row) or self.site_of(row).name
+        if row in self.names or self.sites is None:
+            return self.names.get(row)
+        site = self.row_sites[row]
+        return self.sites.table[site].name if site > 0 else None
 
 
 class _Recordings(threading.local):

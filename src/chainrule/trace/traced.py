@@ -331,7 +331,7 @@ def _binary(gate: Gate, on_floats: Any, *, swapped: bool = False) -> Any:
         tape.right.append(right)
         if tape.sites is not None:
             site = tape.site
-            tape.row_sites.append(site if site >= 0 else tape.sites.number(sys._getframe(1)))
+            tape.row_sites.append(tape.sites.number(sys._getframe(1)) if site is None else site)
         return tape.made(tape, row)
 
     method.__name__ = method.__qualname__ = gate.name

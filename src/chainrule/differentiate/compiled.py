@@ -1,0 +1,172 @@
+"""`compile`: run a function on a machine chosen by name.
+
+The function is traced at the first call; later calls of the same shapes, dtypes and constants run
+the circuit without Python. What plain Python decided on traced values is guarded: a call that
+would take another branch is traced again, and both circuits are kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..circuit.circuit import Circuit
+from ..circuit.tree import flatten
+from ..errors import GuardError, did_you_mean
+from ..machines.interpret import interpret
+from ..machines.staged import staged
+from ..readings.code import function as source_of
+from ..trace.record import is_traceable, parameters_of, record
+from ..trace.sites import here
+from ..trace.tape import current_tape
+from ..trace.traced import Traced
+
+MACHINES = ("interpret", "staged")
+MOST_PATHS = 64
+
+
+class Compiled:
+    """A function that runs on a machine.
+
+    Attributes
+    ----------
+    machine : str
+        The machine's name.
+    paths : int
+        How many circuits have been recorded so far.
+    """
+
+    def __init__(self, function: Callable[..., Any], machine: str, most_paths: int) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self.machine = machine
+        self._most = most_paths
+        self._recorded: dict[Any, list[Callable[..., Any]]] = {}
+        self._latest: Circuit | None = None
+
+    @property
+    def paths(self) -> int:
+        """How many circuits have been recorded so far."""
+        return sum(len(found) for found in self._recorded.values())
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__name__", "function")
+        return f"Compiled({name}, machine={self.machine!r}, {self.paths} paths)"
+
+    def code(self) -> str:
+        """Return the source that the staged machine runs, for the latest recorded circuit.
+
+        Raises
+        ------
+        ValueError
+            If nothing was called yet.
+        """
+        if self._latest is None:
+            raise ValueError(f"{here()}nothing is compiled yet: call the function first")
+        return source_of(self._latest)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        given = args
+        if keywords:  # in the order of the signature, as the circuit has them
+            given = tuple(v for _, v, _ in parameters_of(self._function, args, keywords))
+        leaves, tree = flatten(given)
+        if current_tape() is not None or any(isinstance(leaf, Traced) for leaf in leaves):
+            return self._function(*args, **keywords)  # inside another trace: be part of it
+        key = (tree.paths, tuple(map(_kind, leaves)))
+        known = self._recorded.setdefault(key, [])
+        traced = [leaf for leaf in leaves if is_traceable(leaf)]
+        for run in known:
+            try:
+                result = run(*traced)
+            except GuardError:
+                continue
+            if all(map(_is_finite, flatten(result)[0])):
+                return result
+            # An infinity may hide a branch not taken, whose slope was finite where it was traced.
+            return self._function(*args, **keywords)
+        if len(known) >= self._most:
+            warnings.warn(
+                f"{here()}{getattr(self._function, '__name__', 'the function')} took more than "
+                f"{self._most} branches for the same shapes; further ones are run by Python. "
+                "Choose with np.where instead of if, or raise most_paths.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return self._function(*args, **keywords)
+        circuit = record(self._function, args, keywords)
+        known.append(_machine(circuit, self.machine))
+        self._latest = circuit
+        return circuit.output_tree.build(_fresh(circuit, row) for row in circuit.outputs)
+
+
+def _is_finite(value: Any) -> bool:
+    return bool(np.isfinite(value).all())
+
+
+def _fresh(circuit: Circuit, row: int) -> Any:
+    """Return an output that the caller may write to without reaching the recording."""
+    value = circuit.columns.values[row]
+    return np.array(value) if isinstance(value, np.ndarray) else value
+
+
+def _kind(leaf: Any) -> Any:
+    """Return what a leaf must have in common with the one that was traced."""
+    if isinstance(leaf, np.ndarray):
+        return leaf.shape, leaf.dtype.str
+    if is_traceable(leaf):
+        return type(leaf)
+    return type(leaf), leaf if leaf.__hash__ is not None else repr(leaf)
+
+
+def _machine(circuit: Circuit, name: str) -> Callable[..., Any]:
+    interpreted = interpret(circuit)
+    if name == "interpret":
+        return interpreted
+    arrays = any(isinstance(value, np.ndarray) for value in circuit.columns.values)
+    return staged(source_of(circuit), "forward", interpreted, on_arrays=arrays)
+
+
+def compile(
+    function: Callable[..., Any] | None = None,
+    *,
+    machine: str = "staged",
+    most_paths: int = MOST_PATHS,
+) -> Any:
+    """Return a function that runs on a machine; also a decorator.
+
+    Parameters
+    ----------
+    function : callable
+        What to run: plain Python, or a gradient such as `value_and_grad(cost)`.
+    machine : {"staged", "interpret"}
+        "staged" executes emitted Python; "interpret" is the reference, one gate at a time.
+    most_paths : int
+        How many branches are recorded for the same shapes before Python takes over.
+
+    Returns
+    -------
+    Compiled
+        Same arguments and results. Integers, strings and other constants are part of what was
+        compiled: a call with others is traced anew. What the function reads from outside
+        (globals, closures) is read at the trace and kept.
+
+    Examples
+    --------
+    >>> step = compile(lambda x: x * x if x > 0 else -x)
+    >>> step(3.0), step(-3.0), step(4.0), step.paths
+    (9.0, 3.0, 16.0, 2)
+    """
+    if machine not in MACHINES:
+        raise ValueError(
+            f"{here()}machine must be one of {', '.join(MACHINES)}, not {machine!r}."
+            f"{did_you_mean(str(machine), MACHINES)}"
+        )
+    if function is None:
+        return functools.partial(compile, machine=machine, most_paths=most_paths)
+    if not callable(function):
+        raise TypeError(f"{here()}a function was expected, not {type(function).__name__}")
+    return Compiled(function, machine, most_paths)
