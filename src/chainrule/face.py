@@ -26,6 +26,7 @@ from .errors import (
 from .machines.interpret import run
 from .machines.staged import staged
 from .passes.backward import backward, is_float
+from .passes.recognise import recognise_sigmoids
 from .trace.formula import parse
 from .trace.record import record
 from .trace.sites import here
@@ -104,8 +105,14 @@ class TracedCircuit(Circuit):
         active = self.columns.reached_from(self._float_inputs(), row + 1)
         if not active[row]:
             return [None] * len(self.columns)
+        read = [row, *(guarded for guarded, _ in self.guards)]
         with np.errstate(all="ignore"):
-            found = backward(self.columns, [(row, seed)], active=active)
+            columns = recognise_sigmoids(self.columns, read, self.hint_of)
+            found = backward(columns, [(row, seed)], active=active)
+            if columns is not self.columns:
+                # The wires inside a written-out sigmoid have gradients too.
+                inside = backward(self.columns, [(row, seed)], active=active)
+                found = [g if g is not None else h for g, h in zip(found, inside, strict=True)]
         return found + [None] * (len(self.columns) - len(found))
 
     def _float_inputs(self) -> list[int]:

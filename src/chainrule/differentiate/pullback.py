@@ -16,6 +16,7 @@ from ..circuit.columns import CONSTANT
 from ..circuit.tree import Tree, flatten
 from ..errors import DtypeError, NotScalarError
 from ..passes.backward import backward, is_float
+from ..passes.recognise import recognise_sigmoids
 from ..trace.record import checked_leaf, parameters_of, row_of
 from ..trace.sites import here
 from ..trace.substitutes import substituted
@@ -154,21 +155,24 @@ class Pullback:
     def _run(self, start: list[tuple[int, Any]], active: bytearray) -> list[Any]:
         tape = self.tape
         wanted = self.rows
+        columns = recognise_sigmoids(
+            tape, [*self.out_rows, *(row for row, _ in tape.guards)], tape.name_of
+        )
         if not self.nested:
             with np.errstate(all="ignore"):
-                every = backward(tape, start, active=active)
+                every = backward(columns, start, active=active)
         else:
 
             def lift(row: int) -> Any:
                 return tape.values[row] if tape.gates[row] is CONSTANT else tape.made(tape, row)
 
             def at_site(row: int) -> None:
-                tape.site = tape.row_sites[row] if tape.sites is not None else -1
+                tape.site = -abs(tape.row_sites[row]) if tape.sites is not None else None
 
             before = tape.site
             try:
                 with np.errstate(all="ignore"), recording(tape):
-                    every = backward(tape, start, active=active, lift=lift, on_row=at_site)
+                    every = backward(columns, start, active=active, lift=lift, on_row=at_site)
             finally:
                 tape.site = before
         return [every[row] if row < len(every) else None for row in wanted]
@@ -213,8 +217,7 @@ def _input_wire(tape: Tape, leaf: Any, name: str, path: tuple[Any, ...], nested:
     shown = name + "".join(f"[{key!r}]" for key in path)
     if isinstance(leaf, Traced):
         # A row of its own: the same value may also reach the function through a closure.
-        wire: Traced = leaf._tape.made(leaf._tape, leaf._current())
-        return np.positive(wire)
+        return leaf._tape.alias(leaf._current())  # type: ignore[no-any-return]
     if isinstance(leaf, (bool, int, np.integer, np.bool_)) or (
         isinstance(leaf, np.ndarray) and leaf.dtype.kind in "iub"
     ):

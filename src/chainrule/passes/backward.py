@@ -99,7 +99,7 @@ def backward(
     active: bytearray | None = None,
     lift: Callable[[int], Any] | None = None,
     on_row: Callable[[int], None] | None = None,
-    on_sum: Callable[[int, Any, Any], None] | None = None,
+    on_sum: Callable[[int, Any, Any], Any] | None = None,
     keep: bool = True,
 ) -> list[Any]:
     """Run the backward pass and return the gradient of each row, None where there is none.
@@ -118,7 +118,8 @@ def backward(
     on_row : callable, optional
         Called with each row before its rules are asked (drawing notes whom its gates answer).
     on_sum : callable, optional
-        Called with (row, contribution, sum so far) for each contribution, in order.
+        Called with (row, contribution, sum so far) for each contribution, in order; gives the sum
+        to go on with.
     keep : bool
         Whether gradients of gates stay in the result after they were handed on.
 
@@ -142,7 +143,7 @@ def backward(
     for row, seed in seeds:
         gradients[row] = seed if gradients[row] is None else gradients[row] + seed
         if on_sum is not None:
-            on_sum(row, seed, gradients[row])
+            gradients[row] = on_sum(row, seed, gradients[row])
     lowest = min(row for row, _ in seeds)
     row = last + 1
     while row > lowest:
@@ -202,9 +203,7 @@ def backward(
                 part = fit(part, arguments[index])
             known = gradients[source]
             total = part if known is None else known + part
-            gradients[source] = total
-            if on_sum is not None:
-                on_sum(source, part, total)
+            gradients[source] = total if on_sum is None else on_sum(source, part, total)
             if source < lowest and maker is not INPUT:
                 lowest = source
         if not keep:

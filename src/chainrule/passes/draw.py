@@ -66,8 +66,9 @@ class Drawing:
 
 
 def copied(circuit: Circuit) -> Tape:
-    """Return a tape that goes on where the circuit's rows end."""
-    source = circuit.columns
+    """Return a tape that goes on where the circuit's rows end, its sigmoids recognised."""
+    read = [*circuit.outputs, *(row for row, _ in circuit.guards)]
+    source = recognise_sigmoids(circuit.columns, read, circuit.hint_of)
     tape = Tape(Traced, with_sites=False)
     tape.gates = list(source.gates)
     tape.left = array("i", source.left)
@@ -81,12 +82,12 @@ def copied(circuit: Circuit) -> Tape:
 def draw(circuit: Circuit, output: int) -> Drawing:
     """Draw the backward pass from one scalar output to all float inputs."""
     tape = copied(circuit)
-    recognise_sigmoids(circuit, tape)
     start = len(tape)
     tape.borrows = True
     inputs = [row for row in circuit.inputs if is_float(tape.values[row])]
     active = tape.reached_from(inputs, output + 1)
     sums: list[Sum] = []
+    keep: set[int] = set()
     answering = output
 
     def lift(row: int) -> Any:
@@ -99,14 +100,20 @@ def draw(circuit: Circuit, output: int) -> Drawing:
     def number(value: Any) -> int:
         return value._current() if isinstance(value, Traced) else tape.constant(value)
 
-    def on_sum(row: int, part: Any, total: Any) -> None:
+    def on_sum(row: int, part: Any, total: Any) -> Any:
+        if not isinstance(total, Traced) and row != output and circuit.hint_of(row):
+            # A plain number on a wire with a name: a constant of its own, so that it is called
+            # dq where it is used and is not mixed up with an equal number in a rule.
+            part = total = tape._source(CONSTANT, total)
+            keep.add(total._row)
         sums.append(Sum(row, number(part), number(total), answering))
+        return total
 
     if active[output]:
         with np.errstate(all="ignore"), recording(tape):
             backward(
                 tape, [(output, 1.0)], active=active, lift=lift, on_row=on_row, on_sum=on_sum
             )
-    totals = {s.total for s in sums if s.total != s.part}
-    same = simplify(tape, start, keep=totals)
+    keep.update(s.total for s in sums if s.total != s.part)
+    same = simplify(tape, start, keep=keep)
     return Drawing(tape, start, tuple(sums), same)

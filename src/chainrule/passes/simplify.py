@@ -42,7 +42,7 @@ def simplify(tape: Tape, start: int, keep: Container[int] = ()) -> list[int]:
         inputs = tuple(same[k] for k in tape.inputs(row))
         _rewire(tape, row, inputs)
         if row >= start and row not in keep:
-            known = _identity(tape, row)
+            known = _identity(tape, row, keep)
             if known is not None:
                 same[row] = same[known]
                 row += 1
@@ -85,9 +85,11 @@ def _even(tape: Tape, row: int, result: Any, other: Any) -> Any:
     return first.item() if first == first and bool(np.all(value == first)) else None
 
 
-def _identity(tape: Tape, row: int) -> int | None:
+def _identity(tape: Tape, row: int, keep: Container[int]) -> int | None:
     """Return an earlier row with the same value; or rewrite this row in place and return None."""
     name = tape.gates[row].name
+    if name == "positive":
+        return tape.left[row]
     if name == "negative":
         (source,) = tape.inputs(row)
         return tape.left[source] if tape.gates[source].name == "negative" else None
@@ -102,19 +104,19 @@ def _identity(tape: Tape, row: int) -> int | None:
             tape.gates[left] = GATES["where"]
             _rewire(tape, left, (upstream, slope, tape.constant(0.0)))
     for side, other in ((left, right), (right, left)):
-        if name == "divide" and side == left:
+        if (name == "divide" and side == left) or side in keep:
             continue
         if tape.gates[side].name == "broadcast_to" and np.shape(tape.values[other]) == np.shape(
             result
         ):
             inner = tape.left[side]
             _rewire(tape, row, (inner, other) if side == left else (other, inner))
-            return _identity(tape, row)
+            return _identity(tape, row, keep)
         even = _even(tape, side, result, tape.values[other])
         if even is not None:
             constant = tape.constant(even)
             _rewire(tape, row, (constant, other) if side == left else (other, constant))
-            return _identity(tape, row)
+            return _identity(tape, row, keep)
         number = _plain(tape, side)
         if number is None:
             continue
@@ -130,9 +132,9 @@ def _identity(tape: Tape, row: int) -> int | None:
                 (tape.left[other], tape.right[other]),
                 (tape.right[other], tape.left[other]),
             ):
-                factor = _plain(tape, inner)
+                factor = None if inner in keep else _plain(tape, inner)
                 if factor is not None:
                     product = tape.constant(number * factor)
                     _rewire(tape, row, (product, rest))
-                    return _identity(tape, row)
+                    return _identity(tape, row, keep)
     return None

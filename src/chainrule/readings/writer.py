@@ -20,7 +20,8 @@ from ..circuit.columns import CONSTANT, INPUT, NO_SETTINGS
 from ..circuit.naming import RESERVED
 from ..gates import GATES
 from ..passes.backward import is_float
-from ..passes.draw import Drawing, Sum, draw
+from ..passes.draw import Drawing, Sum, copied, draw
+from ..passes.simplify import simplify
 from . import expressions
 
 LONGEST = 72  # characters of an expression before a part of it gets a line of its own
@@ -71,8 +72,9 @@ class Writer:
         self.lines: list[Line] = []
         self.copies: dict[str, str] = {}
         if output is None:
-            columns = circuit.columns
-            drawing = Drawing(columns, len(columns), (), list(range(len(columns))))  # type: ignore[arg-type]
+            tape = copied(circuit)
+            named = [r for r in circuit.gate_rows() if circuit.hint_of(r)]
+            drawing = Drawing(tape, len(tape), (), simplify(tape, 0, keep=set(named)))
         else:
             drawing = draw(circuit, output)
         self.columns = drawing.columns
@@ -315,10 +317,11 @@ class Writer:
         first, last, alone = s is events[0], s is events[-1], len(events) == 1
         is_input = self.columns.gates[s.wire] is INPUT
         shown = is_input or s.wire in self._statements
-        if alone and not shown and s.part not in self._bound:
-            return  # written inside the line that uses it
         if alone and not shown:
-            return
+            return  # written inside the line that uses it
+        number = self.columns.gates[s.part] is CONSTANT and np.ndim(self.columns.values[s.part]) == 0
+        if alone and number and not is_input and self.circuit.hint_of(s.wire) is None:
+            return  # a plain number, for a wire without a name: written where it is used
         name = self._name_gradient(s.wire)
         part = s.part
         shared = self._uses[part] > 1 and not alone
@@ -334,8 +337,7 @@ class Writer:
             if not alone and self._may_share_memory(part, tree):
                 text = expressions.text_of(expressions.filled("{0}.copy()", [tree]))
             self.lines.append(Line(f"{name} = {text}", group, kind))
-            number = self.columns.gates[part] is CONSTANT and np.ndim(self.columns.values[part]) == 0
-            if alone and times == 1 and not number:
+            if alone and times == 1:
                 self._bound.setdefault(part, name)
         elif isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
             self.lines.append(

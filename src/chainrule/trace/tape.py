@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..circuit.columns import CONSTANT, INPUT, Columns
-from ..gates.gate import Gate
+from ..gates import GATES, Gate
 from .sites import NOWHERE, Site, Sites
 
+_POSITIVE = GATES["positive"]
 _SCALARS = (float, int, bool)
 
 
@@ -76,6 +77,14 @@ class Tape(Columns):
         if name is not None:
             self.names[traced._row] = name
         return traced
+
+    def alias(self, row: int) -> Any:
+        """Add a second wire with the value of a row, nameless."""
+        before, self.site = self.site, 0
+        try:
+            return self.emit(_POSITIVE, (row,), {}, self.values[row])
+        finally:
+            self.site = before
 
     def constant(self, value: Any) -> int:
         """Return the row of a constant; equal Python numbers share one."""

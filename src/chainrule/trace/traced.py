@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import sys
+from _thread import get_ident  # threading's, without the time of its lookup in every gate
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -22,6 +23,8 @@ from .sites import here
 from .tape import Tape
 
 _INTEGERS = (int, bool, np.integer, np.bool_)
+_CONSTANTS = (float, int, np.ndarray, np.generic, list, tuple)
+_new = object.__new__
 
 
 class Traced:
@@ -48,14 +51,28 @@ class Traced:
     def _current(self) -> int:
         """Return the row, brought up to date if this is a view of something since written to."""
         if self._lens is not None:
-            self._lens.refresh(self)
+            indexing.refresh(self)
         return self._row
+
+    def _again(self) -> Any:
+        """Return a second handle on the value: a copy, since a write moves the handle alone."""
+        return self._tape.handle(self._current())
+
+    def __copy__(self) -> Any:
+        return self._again()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._again()
 
     @property
     def _value(self) -> Any:
         return self._tape.values[self._current()]
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if not options and method == "__call__":
+            gate = UFUNCS.get(ufunc)
+            if gate is not None:
+                return draw(self._tape, gate, inputs, NO_SETTINGS)
         return numpy_functions.call_ufunc(self, ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
