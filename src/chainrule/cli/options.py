@@ -1,0 +1,69 @@
+"""The arguments and options that commands share, with their completion."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def target_and_values(function: F) -> F:
+    """Add the arguments TARGET and NAME=VALUE..."""
+    values = click.argument("values", metavar="[NAME=VALUE]...", nargs=-1, shell_complete=_names)
+    target = click.argument("target", metavar="FORMULA|FILE.py:FUNCTION", shell_complete=_targets)
+    return target(values(function))
+
+
+def common(function: F) -> F:
+    """Add the options --json, -q and -v."""
+    for option in (
+        click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors."),
+        click.option("-q", "--quiet", is_flag=True, help="Only the result."),
+        click.option("--json", "as_json", is_flag=True, help="Write JSON."),
+    ):
+        function = option(function)
+    return function
+
+
+def _targets(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete a file, then after its colon the functions in it. The file is only read."""
+    file, colon, start = typed.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        return [CompletionItem(typed, type="file")]
+    return [CompletionItem(f"{file}:{name}") for name in _functions(file) if name.startswith(start)]
+
+
+def _names(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the names that have no value yet, up to the equals sign."""
+    target, given = ctx.params.get("target") or "", ctx.params.get("values") or ()
+    file, colon, function = target.rpartition(":")
+    names: list[str] = []
+    if colon and file.endswith(".py"):
+        names = _functions(file).get(function, [])
+    else:
+        from ..trace.formula import parse
+
+        with contextlib.suppress(ValueError):
+            names = list(parse(target).names)
+    taken = {word.partition("=")[0] for word in given}
+    return [CompletionItem(f"{n}=") for n in names if n not in taken and n.startswith(typed)]
+
+
+def _functions(file: str) -> dict[str, list[str]]:
+    """Return the arguments of each function that a file defines, without running it."""
+    with contextlib.suppress(OSError, SyntaxError, ValueError):
+        tree = ast.parse(Path(file).read_bytes())
+        return {
+            node.name: [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+            + [a.arg for a in node.args.kwonlyargs]
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef)
+        }
+    return {}
