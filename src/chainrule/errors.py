@@ -13,6 +13,7 @@ Each is also the builtin that a caller would catch without knowing us::
     ├── InPlaceError (ValueError)        a write that would make a gradient wrong
     ├── MixedTraceError (ValueError)     values of two recordings in one gate
     ├── GuardError (ValueError)          inputs for which the recorded branch is not the one taken
+    ├── GradientError (AssertionError)   a gradient check that failed
     └── UnknownWireError (KeyError)      no wire of that name
 
 A message says what was met, where in the user's own file, and what to write instead.
@@ -67,6 +68,10 @@ class MixedTraceError(ChainruleError, ValueError):
 
 class GuardError(ChainruleError, ValueError):
     """Inputs for which the function branches otherwise than when it was recorded."""
+
+
+class GradientError(ChainruleError, AssertionError):
+    """A gradient that differs from the numeric one; an assertion, so that tests may raise it."""
 
 
 class UnknownWireError(ChainruleError, KeyError):
