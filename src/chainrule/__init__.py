@@ -1,6 +1,108 @@
-"""chainrule: write the forward pass, read the backward pass, run both at machine speed."""
+"""chainrule: write the forward pass, read the backward pass, run both at machine speed.
 
-from .differentiate.compiled import compile
-from .differentiate.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .face import TracedCircuit as Circuit
-from .face import trace
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .debugging.check import check_gradients
+    from .differentiate.compiled import compile
+    from .differentiate.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+    from .differentiate.variable import Variable
+    from .errors import ChainruleError
+    from .face import TracedCircuit as Circuit
+    from .face import trace
+    from .functions import (
+        elu,
+        erf,
+        erfc,
+        gelu,
+        leaky_relu,
+        log_sigmoid,
+        log_softmax,
+        logsumexp,
+        one_hot,
+        relu,
+        sigmoid,
+        silu,
+        softmax,
+        softplus,
+        tanh,
+    )
+
+__version__ = "0.1.0"
+
+# Where each public name lives. Adding one: here, above for type checkers, and in docs/reference.md.
+_HOMES = {
+    "ChainruleError": "errors",
+    "Variable": "differentiate.variable",
+    "check_gradients": "debugging.check",
+    "compile": "differentiate.compiled",
+    "trace": "face",
+    **dict.fromkeys(
+        ("grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"),
+        "differentiate.transforms",
+    ),
+    **dict.fromkeys(
+        (
+            "elu", "erf", "erfc", "gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp",
+            "one_hot", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+        ),
+        "functions",
+    ),
+}  # fmt: skip
+
+__all__ = [
+    "ChainruleError",
+    "Circuit",
+    "Variable",
+    "__version__",
+    "check_gradients",
+    "compile",
+    "elu",
+    "erf",
+    "erfc",
+    "gelu",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+    "trace",
+    "value_and_grad",
+    "vjp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Circuit":
+        value = importlib.import_module(".face", __name__).TracedCircuit
+    elif name in _HOMES:
+        value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
+    else:
+        from .errors import did_you_mean
+
+        raise AttributeError(
+            f"module 'chainrule' has no attribute {name!r}.{did_you_mean(name, __all__)}"
+        )
+    globals()[name] = value  # the next look-up is an ordinary one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

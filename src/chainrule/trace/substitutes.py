@@ -71,6 +71,11 @@ def _as_array(values: Any, dtype: Any = None, *_: Any, **__: Any) -> Any:
     return values if dtype is None else values.astype(dtype)
 
 
+def as_array(values: Any) -> Any:
+    """Return nested lists as an array, drawn where they hold traced values."""
+    return _stacked(values) if _holds_traced(values) else np.asarray(values)
+
+
 def _holds_traced(values: Any) -> bool:
     pending = [values]
     while pending:
