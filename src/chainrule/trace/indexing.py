@@ -26,46 +26,72 @@ class Lens:
     ----------
     base : Traced
         What the view shares its elements with.
+    root : Traced
+        The array at the end of a chain of views; every write ends there.
     gate : Gate
-        The gate that made the view; one with `is_view`.
+        The gate that made the view.
     settings : dict
         Its settings.
-    seen : int
-        The base's row when the view was last drawn.
     """
 
-    __slots__ = ("base", "gate", "seen", "settings")
+    __slots__ = ("base", "gate", "root", "seen", "settings")
 
-    def __init__(self, base: Any, gate: Gate, settings: dict[str, Any], seen: int) -> None:
+    def __init__(self, base: Any, root: Any, gate: Gate, settings: dict[str, Any]) -> None:
         self.base = base
+        self.root = root
         self.gate = gate
         self.settings = settings
-        self.seen = seen
+        self.seen: int = root._row  # the root's row when the view was last drawn
 
-    def refresh(self, view: Any) -> None:
-        """Draw the view again if its base has been written to since."""
-        row = self.base._current()
-        if row != self.seen:
-            view._row = self.gate(self.base, **self.settings)._row
-            self.seen = row
-
-    def put(self, value: Any) -> None:
-        """Write the view's new value into the base."""
-        base, settings = self.base, self.settings
-        if self.gate.name == "index":
-            new = GATES["set_index"](base, value, template=settings["template"])
-        elif self.gate.name == "reshape" or self.gate.name in ("squeeze", "expand_dims"):
-            new = np.reshape(value, base.shape)
-        elif self.gate.name == "transpose":
+    def rebuilt(self, value: Any) -> Any:
+        """Return the base's new value when the view's is this one."""
+        base, settings, name = self.base, self.settings, self.gate.name
+        if name == "index":
+            return GATES["set_index"](base, value, template=settings["template"])
+        if name in ("reshape", "squeeze", "expand_dims"):
+            return np.reshape(value, base.shape)
+        if name == "transpose":
             axes = settings["axes"]
-            new = np.transpose(value, None if axes is None else np.argsort(axes).tolist())
-        else:
-            raise InPlaceError(
-                f"{here(2)}a write into the view that np.{self.gate.name} made: NumPy would change "
-                "the original through it. Write to the original itself, or to a .copy()."
-            )
-        write(base, new)
-        self.seen = base._row
+            return np.transpose(value, None if axes is None else np.argsort(axes).tolist())
+        if name == "flip":
+            return np.flip(value, settings["axis"])
+        raise InPlaceError(
+            f"{here(2)}a write into the view that np.{name} made: NumPy "
+            + ("refuses it. " if name in _READ_ONLY else "would change the original through it. ")
+            + "Write to the original itself, or to a .copy()."
+        )
+
+
+_READ_ONLY = ("broadcast_to", "diagonal", "diag")
+
+
+def look(view: Any, gate: Gate, inputs: tuple[Any, ...], settings: dict[str, Any]) -> None:
+    """Make a new array a view of the gate's input, if NumPy made it share the memory."""
+    tape = view._tape
+    if len(inputs) != 1 or tape.borrows or tape.site is not None:
+        return  # a rule is drawing the backward pass: nobody writes there
+    (base,) = inputs
+    if np.may_share_memory(tape.values[view._row], tape.values[base._row]):
+        root = base if base._lens is None else base._lens.root
+        view._lens = Lens(base, root, gate, settings)
+
+
+def refresh(view: Any) -> None:
+    """Draw a view again if what it looks at has been written to since."""
+    root = view._lens.root
+    if view._lens.seen == root._row:
+        return
+    # A loop, not a recursion: views of views of views may go deep.
+    stale = [view]
+    while True:
+        base = stale[-1]._lens.base
+        if base is root or base._lens.seen == root._row:
+            break
+        stale.append(base)
+    for each in reversed(stale):
+        lens = each._lens
+        each._row = lens.gate(lens.base, **lens.settings)._row
+        lens.seen = root._row
 
 
 def split_key(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
@@ -104,9 +130,32 @@ def get(traced: Any, key: Any) -> Any:
 def put(traced: Any, key: Any, value: Any) -> None:
     """Draw `x[key] = value` and move x to the result."""
     template, arrays = split_key(key)
-    if np.ndim(traced) == 0 and not template == (Ellipsis,):
+    if not isinstance(traced._tape.values[traced._row], np.ndarray):
         raise InPlaceError(f"{here(2)}item assignment to a number: it has no items")
+    if not arrays and _is_own_view(traced, template, value):
+        return  # the end of `x[1:] += y`, where the view has been written through already
+    refuse_write(traced)
+    if hasattr(value, "__gate__") and value.dtype.kind == "f" and traced.dtype.kind != "f":
+        raise InPlaceError(
+            f"{here(2)}a float written into an array of dtype {traced.dtype} would be rounded, and "
+            "its gradient lost. Make the array a float array first, with x.astype(float)."
+        )
     write(traced, GATES["set_index"](traced, value, *arrays, template=template))
+
+
+def _is_own_view(traced: Any, template: tuple[Any, ...], value: Any) -> bool:
+    lens = getattr(value, "_lens", None)
+    return (
+        lens is not None
+        and lens.base is traced
+        and lens.gate.name == "index"
+        and lens.settings["template"] == template
+    )
+
+
+def refuse_write(traced: Any) -> None:
+    """Raise if an array, or the array that it is a view of, must not be written to."""
+    (traced if traced._lens is None else traced._lens.root)._refuse_write()
 
 
 def write(traced: Any, result: Any) -> Any:
@@ -117,9 +166,15 @@ def write(traced: Any, result: Any) -> Any:
             f"{here(2)}a write in place of shape {np.shape(new)} into an array of shape "
             f"{np.shape(old)}: NumPy cannot grow an array in place. Write x = x + y."
         )
-    if np.asarray(new).dtype != np.asarray(old).dtype:
-        result = GATES["astype"](result, dtype=np.asarray(old).dtype.name)
-    if traced._lens is not None:
-        traced._lens.put(result)
-    traced._row = result._row
+    if new.dtype != old.dtype:
+        result = GATES["astype"](result, dtype=old.dtype.name)
+    if not isinstance(new, np.ndarray):  # x += 1 on an array without axes gives a NumPy scalar
+        result = GATES["reshape"](result, shape=())
+    # Up to the root: only its handle moves, and the views on the way are drawn again when asked.
+    target = traced
+    while target._lens is not None:
+        lens = target._lens
+        result = lens.rebuilt(result)
+        target = lens.base
+    target._row = result._current()
     return traced

@@ -6,6 +6,7 @@ out, so that `trace` and define-by-run share every operator.
 
 from __future__ import annotations
 
+import sys
 import threading
 from array import array
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from .sites import NOWHERE, Site, Sites
 
 _POSITIVE = GATES["positive"]
 _SCALARS = (float, int, bool)
+_new = object.__new__
 
 
 class Tape(Columns):
@@ -41,13 +43,30 @@ class Tape(Columns):
         forward gate's place, negative: the line is the same, but the name there is not theirs.
     borrows : bool
         Whether constant arrays are kept as they are, because nobody else can write to them.
+    kind : type
+        The class of the traced values.
+    made : callable
+        `made(tape, row)` gives the traced value of a row.
+    owner : int
+        The thread that may record here.
+    floats : dict of float to int
+        The rows of the constants that are Python floats other than 0.
+    limit, room : float
+        The row, and the bytes of arrays still to come, at which `tidy` is called.
     """
 
-    __slots__ = ("_constants", "borrows", "guards", "made", "names", "row_sites", "site", "sites")
+    __slots__ = (
+        "_constants", "borrows", "floats", "guards", "kind", "limit", "made", "names", "owner",
+        "room", "row_sites", "site", "sites",
+    )  # fmt: skip
 
     def __init__(self, made: type, *, with_sites: bool = True) -> None:
         super().__init__()
-        self.made = made
+        self.made = self.kind = made
+        self.owner = threading.get_ident()
+        self.floats: dict[float, int] = {}
+        self.limit: float = sys.maxsize
+        self.room: float = float("inf")
         self.sites = Sites() if with_sites else None
         self.row_sites = array("i")
         self.guards: list[tuple[int, bool | int]] = []
@@ -69,7 +88,28 @@ class Tape(Columns):
         if self.sites is not None:
             site = self.site
             self.row_sites.append(self.sites.number(frame) if site is None else site)
-        return self.made(self, row)
+        wire = self.handle(row)
+        if type(value) is np.ndarray and value.base is None:
+            self.room -= value.nbytes
+        if row >= self.limit or self.room < 0:
+            self.tidy()
+        return wire
+
+    def handle(self, row: int) -> Any:
+        """Return a traced value that stands for a row."""
+        # Not the constructor: that of define-by-run's Variable is for users, and makes a leaf.
+        wire = _new(self.kind)
+        wire._tape = self
+        wire._row = row
+        wire._lens = None
+        return wire
+
+    def tidy(self) -> None:
+        """Drop the rows that nobody can reach; a function's recording keeps them all."""
+
+    def guard(self, row: int, seen: bool | int) -> None:
+        """Note that plain Python decided something on a row's value."""
+        self.guards.append((row, seen))
 
     def input(self, value: Any, name: str | None = None) -> Any:
         """Add an input and return its traced value."""
@@ -88,6 +128,11 @@ class Tape(Columns):
 
     def constant(self, value: Any) -> int:
         """Return the row of a constant; equal Python numbers share one."""
+        if type(value) is float and value:
+            row = self.floats.get(value)
+            if row is None:
+                row = self.floats[value] = self._source(CONSTANT, value)._row
+            return row
         if type(value) in _SCALARS:
             # -0.0 == 0.0, and 1 == 1.0 == True: the key must tell them apart.
             key = (type(value), value) if value else (type(value), str(value))
@@ -104,13 +149,14 @@ class Tape(Columns):
                 row = self._constants[id(value)] = self._source(CONSTANT, value)._row
             return row
         # The user may write to the array later; the recorded gate had this value.
+        self.room -= value.nbytes
         return int(self._source(CONSTANT, np.array(value))._row)
 
     def _source(self, gate: Gate, value: Any) -> Any:
         row = self.append(gate, (), {}, value)
         if self.sites is not None:
             self.row_sites.append(0)
-        return self.made(self, row)
+        return self.handle(row)
 
     def site_of(self, row: int) -> Site:
         """Return where a row was made."""

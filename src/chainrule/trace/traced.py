@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..circuit.columns import NO_SETTINGS
 from ..errors import InPlaceError, LostTraceError, MissingGateError, MixedTraceError
 from ..gates import GATES, UFUNCS
 from ..gates.gate import Gate
@@ -23,7 +24,6 @@ from .sites import here
 from .tape import Tape
 
 _INTEGERS = (int, bool, np.integer, np.bool_)
-_CONSTANTS = (float, int, np.ndarray, np.generic, list, tuple)
 _new = object.__new__
 
 
@@ -72,7 +72,11 @@ class Traced:
         if not options and method == "__call__":
             gate = UFUNCS.get(ufunc)
             if gate is not None:
-                return draw(self._tape, gate, inputs, NO_SETTINGS)
+                return (
+                    _draw_one(self, gate)
+                    if len(inputs) == 1
+                    else draw(self._tape, gate, inputs, NO_SETTINGS)
+                )
         return numpy_functions.call_ufunc(self, ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
@@ -143,14 +147,14 @@ class Traced:
 
     def __bool__(self) -> bool:
         outcome = bool(self._value)
-        self._tape.guards.append((self._row, outcome))
+        self._tape.guard(self._row, outcome)
         return outcome
 
     def __index__(self) -> int:
         value = self._value
         if isinstance(value, _INTEGERS) or getattr(value, "dtype", np.dtype(float)).kind in "iub":
             number = operator.index(value)
-            self._tape.guards.append((self._row, number))
+            self._tape.guard(self._row, number)
             return number
         self._lost("used as an index", "index with an integer, or use np.where to choose by value")
 
@@ -160,12 +164,10 @@ class Traced:
         self._lost("turned into an int", "keep it as it is, or use np.floor, which has a gate")
 
     def __float__(self) -> float:
-        caller = sys._getframe(1)
         self._lost(
             "turned into a plain float",
             "call the NumPy function of that name (np.exp, not a math function imported under "
             "another name), or drop float(...); to look at the number, print the value",
-            depth=1 if caller else 1,
         )
 
     def __complex__(self) -> complex:
@@ -194,9 +196,9 @@ class Traced:
         """Return nested lists of traced numbers."""
         return [part.tolist() for part in self] if self.ndim else self
 
-    def _lost(self, what: str, remedy: str, depth: int = 1) -> NoReturn:
+    def _lost(self, what: str, remedy: str) -> NoReturn:
         raise LostTraceError(
-            f"{here(depth + 1)}{self._described()} would be {what}: its gradient would be "
+            f"{here(2)}{self._described()} would be {what}: its gradient would be "
             f"silently lost. Instead, {remedy}."
         )
 
@@ -206,7 +208,6 @@ class Traced:
         return indexing.get(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._refuse_write()
         indexing.put(self, key, value)
 
     def _refuse_write(self) -> None:
@@ -245,6 +246,9 @@ class Traced:
     conjugate = conj
 
 
+_OPERANDS = (Traced, float, int, np.ndarray, np.generic, list, tuple)
+
+
 def _frame() -> Any:
     return sys._getframe(2)
 
@@ -255,27 +259,50 @@ def draw(tape: Tape, gate: Gate, inputs: tuple[Any, ...], settings: dict[str, An
     Raises
     ------
     MixedTraceError
-        If two inputs belong to different recordings.
+        If two inputs belong to different recordings, or the recording to another thread.
     """
-    rows = []
-    values = []
+    if tape.owner != get_ident():
+        _elsewhere(inputs)
+    # Views first: to draw one again may renumber the rows, so none is asked for before.
     for value in inputs:
         if isinstance(value, Traced):
             if value._tape is not tape:
                 _mixed(tape, value)
-            row = value._current()
-            values.append(tape.values[row])
+            if value._lens is not None:
+                indexing.refresh(value)
+    rows = []
+    for value in inputs:
+        if isinstance(value, Traced):
+            rows.append(value._row)
         else:
             if type(value) in (list, tuple):
                 value = np.asarray(value)
-            row = tape.constant(value)
-            values.append(value)
-        rows.append(row)
+            rows.append(tape.constant(value))
+    values = tape.values
     try:
-        result = gate.compute(values, settings)
+        result = gate.compute([values[row] for row in rows], settings)
     except (ValueError, TypeError, IndexError) as error:
         raise _explained(error, gate, inputs) from None
-    return tape.emit(gate, tuple(rows), settings, result, _frame())
+    wire = tape.emit(gate, tuple(rows), settings, result, _frame())
+    if type(result) is np.ndarray and result.base is not None:
+        indexing.look(wire, gate, inputs, settings)
+    return wire
+
+
+def _draw_one(wire: Traced, gate: Gate) -> Any:
+    """Do what `draw` does for a gate with one input, faster where that is a float."""
+    tape = wire._tape
+    left = wire._row
+    x = tape.values[left]
+    if type(x) is not float or gate.scalar is None:
+        return draw(tape, gate, (wire,), NO_SETTINGS)
+    if tape.owner != get_ident():
+        _elsewhere((wire,))
+    try:
+        value = gate.scalar(x)
+    except (ArithmeticError, ValueError):
+        value = gate.compute((x,), NO_SETTINGS)
+    return tape.emit(gate, (left,), NO_SETTINGS, value, sys._getframe(1))
 
 
 def _explained(error: Exception, gate: Gate, inputs: tuple[Any, ...]) -> Exception:
@@ -288,9 +315,7 @@ def _explained(error: Exception, gate: Gate, inputs: tuple[Any, ...]) -> Excepti
     if gate.name == "matmul" and len(inputs) == 2:
         a, b = (np.shape(v._value if isinstance(v, Traced) else v) for v in inputs)
         if len(a) == len(b) == 2:
-            text = (
-                f"{here(2)}matmul of {a} and {b}: inner sizes {a[1]} and {b[0]} differ."
-            )
+            text = f"{here(2)}matmul of {a} and {b}: inner sizes {a[1]} and {b[0]} differ."
             if a[0] == b[0]:
                 hint = " Did you mean x.T @ y?"
             elif a[1] == b[1]:
@@ -306,6 +331,14 @@ def _mixed(tape: Tape, value: Traced) -> NoReturn:
     )
 
 
+def _elsewhere(inputs: tuple[Any, ...]) -> NoReturn:
+    value = next(value for value in inputs if isinstance(value, Traced))
+    raise MixedTraceError(
+        f"{here(2)}{value._described()} was made in another thread, and two threads cannot record "
+        "on one tape. Make a Variable of its .value in this thread."
+    )
+
+
 from ..errors import ShapeError  # noqa: E402  # beside its only use
 
 _SHAPE_ERRORS: dict[type, type] = {ValueError: ShapeError}
@@ -313,43 +346,58 @@ _SHAPE_ERRORS: dict[type, type] = {ValueError: ShapeError}
 
 def _binary(gate: Gate, on_floats: Any, *, swapped: bool = False) -> Any:
     """Make the operator method of a gate with two inputs."""
-    emit_gate = gate
 
     def method(self: Traced, other: Any) -> Any:
         tape = self._tape
-        if isinstance(other, Traced):
-            if other._tape is not tape:
-                _mixed(tape, other)
-            right = other._row if other._lens is None else other._current()
-        elif isinstance(other, (float, int, np.ndarray, np.generic)):
-            right = tape.constant(other)
-        elif type(other) in (list, tuple):
-            right = tape.constant(np.asarray(other))
-        else:
-            return NotImplemented
-        left = self._row if self._lens is None else self._current()
-        if swapped:
-            left, right = right, left
         values = tape.values
-        x, y = values[left], values[right]
-        if type(x) is float and type(y) is float and on_floats is not None:
-            value = on_floats(x, y)
-        else:
-            try:
-                value = emit_gate.compute((x, y), {})
-            except (ValueError, TypeError) as error:
-                pair = (other, self) if swapped else (self, other)
-                raise _explained(error, gate, pair) from None
-        # Columns.append, written out: this is the path that define-by-run lives on.
-        row = len(values)
-        values.append(value)
-        tape.gates.append(emit_gate)
-        tape.left.append(left)
-        tape.right.append(right)
-        if tape.sites is not None:
-            site = tape.site
-            tape.row_sites.append(tape.sites.number(sys._getframe(1)) if site is None else site)
-        return tape.made(tape, row)
+        left = self._row
+        x = values[left]
+        # Floats first, all in this frame: this is the path that define-by-run lives on. A float is
+        # never a view, so there is no lens to look through.
+        if type(x) is float and on_floats is not None:
+            kind = type(other)
+            if kind is tape.kind:
+                if other._tape is not tape:
+                    _mixed(tape, other)
+                right = other._row
+                y = values[right]
+            elif kind is float:
+                y = other
+                right = tape.floats.get(y)
+                if right is None:
+                    right = tape.constant(y)
+            else:
+                y = None
+            if type(y) is float:
+                if tape.owner != get_ident():
+                    _elsewhere((self,))
+                if swapped:
+                    x, y, left, right = y, x, right, left
+                try:
+                    value = on_floats(x, y)
+                except ArithmeticError:
+                    value = gate.compute((x, y), NO_SETTINGS)
+                # Tape.emit, written out.
+                row = len(values)
+                values.append(value)
+                tape.gates.append(gate)
+                tape.left.append(left)
+                tape.right.append(right)
+                if tape.sites is not None:
+                    site = tape.site
+                    tape.row_sites.append(
+                        tape.sites.number(sys._getframe(1)) if site is None else site
+                    )
+                wire = _new(tape.kind)
+                wire._tape = tape
+                wire._row = row
+                wire._lens = None
+                if row >= tape.limit:
+                    tape.tidy()
+                return wire
+        if not isinstance(other, _OPERANDS):
+            return NotImplemented
+        return draw(tape, gate, (other, self) if swapped else (self, other), NO_SETTINGS)
 
     method.__name__ = method.__qualname__ = gate.name
     return method
@@ -359,7 +407,7 @@ def _unary(gate: Gate) -> Any:
     """Make the operator method of a gate with one input."""
 
     def method(self: Traced) -> Any:
-        return draw(self._tape, gate, (self,), {})
+        return _draw_one(self, gate)
 
     method.__name__ = method.__qualname__ = gate.name
     return method
@@ -371,10 +419,15 @@ def _in_place(plain: Any) -> Any:
     def method(self: Traced, other: Any) -> Any:
         if not isinstance(self._tape.values[self._row], np.ndarray):
             return plain(self, other)
-        self._refuse_write()
+        indexing.refuse_write(self)
         result = plain(self, other)
         if result is NotImplemented:
             return result
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise InPlaceError(
+                f"{here()}a result of dtype {result.dtype} cannot be written in place into an "
+                f"array of dtype {self.dtype}. Write x = x + y, or make x a float array first."
+            )
         return indexing.write(self, result)
 
     return method
@@ -384,7 +437,7 @@ _BINARY = {
     "add": ("add", operator.add),
     "sub": ("subtract", operator.sub),
     "mul": ("multiply", operator.mul),
-    "truediv": ("divide", None),
+    "truediv": ("divide", operator.truediv),
     "pow": ("power", None),
     "mod": ("mod", None),
     "floordiv": ("floor_divide", None),
@@ -409,7 +462,7 @@ for _name, _gate_name, _on_floats in (
     setattr(Traced, f"__{_name}__", _binary(GATES[_gate_name], _on_floats))
 for _name, _gate_name in (("neg", "negative"), ("abs", "absolute"), ("invert", "invert")):
     setattr(Traced, f"__{_name}__", _unary(GATES[_gate_name]))
-Traced.__pos__ = lambda self: self  # type: ignore[attr-defined]
+Traced.__pos__ = Traced._again  # type: ignore[attr-defined]
 Traced.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]
 Traced.__hash__ = None  # type: ignore[assignment]  # setting __eq__ afterwards leaves it alone
 
