@@ -119,8 +119,8 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool 
     Examples
     --------
     >>> import numpy as np
-    >>> float(logsumexp(np.array([1000.0, 1000.0]))) == 1000.0 + np.log(2.0)
-    True
+    >>> float(logsumexp(np.array([1000.0, -1000.0])))
+    1000.0
     """
     return _call("logsumexp", x, axis=axis, keepdims=keepdims)
 
