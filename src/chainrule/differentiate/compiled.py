@@ -73,18 +73,22 @@ class Compiled:
         given = args
         if keywords:  # in the order of the signature, as the circuit has them
             given = tuple(v for _, v, _ in parameters_of(self._function, args, keywords))
-        leaves, tree = flatten(given)
+        key: Any = len(given)
+        leaves: Any = given
+        for value in given:
+            if type(value) is not float:  # plain floats need no look inside
+                leaves, tree = flatten(given)
+                key = (tree.paths, tuple(map(_kind, leaves)))
+                break
         if current_tape() is not None or any(isinstance(leaf, Traced) for leaf in leaves):
             return self._function(*args, **keywords)  # inside another trace: be part of it
-        key = (tree.paths, tuple(map(_kind, leaves)))
         known = self._recorded.setdefault(key, [])
-        traced = [leaf for leaf in leaves if is_traceable(leaf)]
         for run in known:
             try:
-                result = run(*traced)
+                result = run(*(leaves if leaves is given else filter(is_traceable, leaves)))
             except GuardError:
                 continue
-            if all(map(_is_finite, flatten(result)[0])):
+            if _is_finite(result):
                 return result
             # An infinity may hide a branch not taken, whose slope was finite where it was traced.
             return self._function(*args, **keywords)
@@ -104,7 +108,19 @@ class Compiled:
 
 
 def _is_finite(value: Any) -> bool:
-    return bool(np.isfinite(value).all())
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if type(value) is float:
+            if value - value != 0.0:  # inf and nan are not 0 here, and math.isfinite costs more
+                return False
+        elif isinstance(value, (tuple, list)):
+            pending.extend(value)
+        elif isinstance(value, dict):
+            pending.extend(value.values())
+        elif not np.isfinite(value).all():
+            return False
+    return True
 
 
 def _fresh(circuit: Circuit, row: int) -> Any:
