@@ -74,10 +74,11 @@ class Contributions:
             nonlocal by
             by = row
 
-        def on_sum(source: int, part: Any, total: Any) -> None:
+        def on_sum(source: int, part: Any, total: Any) -> Any:
             if by >= 0:
                 self._of.setdefault(by, []).append((source, part))
                 self._to.setdefault(source, []).append((by, part))
+            return total
 
         if seeds:
             with np.errstate(all="ignore"):

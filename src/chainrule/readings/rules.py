@@ -24,6 +24,8 @@ LONGEST = 60  # characters of a formula that can still be read aloud
 _MOST_GATES = 12
 _MODULE = re.compile(r"\b(?:np|math)\.(?=[a-z])")
 
+_TWO_MINUSES = re.compile(r"-(-[\w.]+)")
+
 
 def formula(
     columns: Columns, row: int, index: int, name: Callable[[int], str], upstream: Any
@@ -136,4 +138,4 @@ def _short(tree: ast.expr | None) -> str | None:
 
 def spoken(tree: ast.expr) -> str:
     """Return an expression without the names of modules: exp(x), not np.exp(x)."""
-    return _MODULE.sub("", expressions.text_of(tree))
+    return _TWO_MINUSES.sub(r"-(\1)", _MODULE.sub("", expressions.text_of(tree)))
