@@ -17,6 +17,7 @@ import numpy as np
 from ..circuit.columns import CONSTANT, INPUT, Columns
 from ..errors import MissingRuleError
 from ..gates import GATES, Gate
+from .floats import sweep_floats
 
 _SLOPE_IF_REACHED = GATES["slope_if_reached"]
 _NUMBERS = (float, int)
@@ -133,14 +134,52 @@ def backward(
     MissingRuleError
         If the gradient reaches a gate that has none, by a float input.
     """
+    gradients: list[Any] = [None] * (max(row for row, _ in seeds) + 1)
+    sweep(
+        columns, seeds, gradients, active=active, lift=lift, on_row=on_row, on_sum=on_sum, keep=keep
+    )
+    return gradients
+
+
+def sweep(
+    columns: Columns,
+    seeds: Sequence[tuple[int, Any]],
+    gradients: list[Any],
+    *,
+    active: bytearray | None = None,
+    lift: Callable[[int], Any] | None = None,
+    on_row: Callable[[int], None] | None = None,
+    on_sum: Callable[[int, Any, Any], Any] | None = None,
+    keep: bool = True,
+) -> tuple[int, list[int]]:
+    """Run the backward pass into a list that is there already.
+
+    Parameters
+    ----------
+    columns, seeds, active, lift, on_row, on_sum, keep
+        As in `backward`.
+    gradients : list
+        Gets the gradients; None at every row up to the last seed. Define by run keeps one for all
+        its passes: a new one of the length of the tape would cost more than a small pass.
+
+    Returns
+    -------
+    lowest : int
+        No gate's row below this one was reached.
+    inputs : list of int
+        The input rows that were reached.
+    """
     gates, left, right = columns.gates, columns.left, columns.right
     values, more, settings_at = columns.values, columns.more, columns.settings
     value_of: Callable[[int], Any] = values.__getitem__ if lift is None else lift
+    computes = lift is None and on_row is None and on_sum is None and keep
     last = max(row for row, _ in seeds)
-    gradients: list[Any] = [None] * (last + 1)
-    # Rows whose upstream gradient may hold exact zeros of branches that were not taken.
-    masked: set[int] = set()
+    reached: list[int] = []
+    # Marks of rows whose upstream gradient may hold exact zeros of branches that were not taken.
+    masked: bytearray | None = None
     for row, seed in seeds:
+        if gates[row] is INPUT and gradients[row] is None:
+            reached.append(row)
         gradients[row] = seed if gradients[row] is None else gradients[row] + seed
         if on_sum is not None:
             gradients[row] = on_sum(row, seed, gradients[row])
@@ -151,10 +190,15 @@ def backward(
         upstream = gradients[row]
         if upstream is None:
             continue
-        gate = gates[row]
         first = left[row]
         if first < 0:
             continue
+        if computes and masked is None and type(upstream) is float:
+            stopped, lowest = sweep_floats(columns, gradients, row, lowest, active, reached)
+            if stopped < row:
+                row = stopped + 1
+                continue
+        gate = gates[row]
         second = right[row]
         inputs: tuple[int, ...]
         if second < 0:
@@ -163,8 +207,11 @@ def backward(
             inputs = more[row]
         else:
             inputs = (first, second)
-        if gate.selects or (masked and row in masked):
-            masked.update(inputs)
+        if gate.selects or (masked is not None and masked[row]):
+            if masked is None:
+                masked = bytearray(last + 1)
+            for source in inputs:
+                masked[source] = 1
         if on_row is not None:
             on_row(row)
         settings = settings_at.get(row) if settings_at else None
@@ -186,9 +233,12 @@ def backward(
                 if type(slope) is not int:
                     # Nothing times infinity: a branch not taken hands on nothing, whatever the
                     # slope behind it. A drawing serves other points too, where it may be infinite.
-                    if masked and row in masked:
-                        if (lift is not None and gate.steep) or not _is_finite(slope):
-                            slope = _SLOPE_IF_REACHED(slope, upstream)
+                    if (
+                        masked is not None
+                        and masked[row]
+                        and ((lift is not None and gate.steep) or not _is_finite(slope))
+                    ):
+                        slope = _SLOPE_IF_REACHED(slope, upstream)
                     if gate.selects and not _is_finite(upstream):
                         above = _SLOPE_IF_REACHED(upstream, slope)
                 part = scale(above, slope)
@@ -204,11 +254,14 @@ def backward(
             known = gradients[source]
             total = part if known is None else known + part
             gradients[source] = total if on_sum is None else on_sum(source, part, total)
-            if source < lowest and maker is not INPUT:
-                lowest = source
+            if known is None:
+                if maker is INPUT:
+                    reached.append(source)
+                elif source < lowest:
+                    lowest = source
         if not keep:
             gradients[row] = None
-    return gradients
+    return lowest, reached
 
 
 def _rule(gate: Gate, index: int, columns: Columns, row: int) -> tuple[bool, Any]:
