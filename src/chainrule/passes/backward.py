@@ -151,7 +151,7 @@ def sweep(
     on_row: Callable[[int], None] | None = None,
     on_sum: Callable[[int, Any, Any], Any] | None = None,
     keep: bool = True,
-) -> tuple[int, list[int]]:
+) -> tuple[int, list[int], list[int]]:
     """Run the backward pass into a list that is there already.
 
     Parameters
@@ -166,8 +166,10 @@ def sweep(
     -------
     lowest : int
         No gate's row below this one was reached.
-    inputs : list of int
+    reached : list of int
         The input rows that were reached.
+    stopped : list of int
+        The rows to which a gate handed nothing on: a slope of 0, or an integer.
     """
     gates, left, right = columns.gates, columns.left, columns.right
     values, more, settings_at = columns.values, columns.more, columns.settings
@@ -175,6 +177,7 @@ def sweep(
     computes = lift is None and on_row is None and on_sum is None and keep
     last = max(row for row, _ in seeds)
     reached: list[int] = []
+    stopped: list[int] = []
     # Marks of rows whose upstream gradient may hold exact zeros of branches that were not taken.
     masked: bytearray | None = None
     for row, seed in seeds:
@@ -194,9 +197,11 @@ def sweep(
         if first < 0:
             continue
         if computes and masked is None and type(upstream) is float:
-            stopped, lowest = sweep_floats(columns, gradients, row, lowest, active, reached)
-            if stopped < row:
-                row = stopped + 1
+            left_at, lowest = sweep_floats(
+                columns, gradients, row, lowest, active, reached, stopped
+            )
+            if left_at < row:
+                row = left_at + 1
                 continue
         gate = gates[row]
         second = right[row]
@@ -225,6 +230,7 @@ def sweep(
             value = values[source]
             plain = type(value) is float
             if not plain and not is_float(value):
+                stopped.append(source)
                 continue
             if local is not None:
                 rule = local[index]
@@ -243,11 +249,13 @@ def sweep(
                         above = _SLOPE_IF_REACHED(upstream, slope)
                 part = scale(above, slope)
                 if part is None:
+                    stopped.append(source)
                     continue
             else:
                 _, rule = _rule(gate, index, columns, row)
                 part = rule(upstream, out, *arguments, **(settings or {}))
                 if part is None:
+                    stopped.append(source)
                     continue
             if not plain or type(part) is not float:
                 part = fit(part, arguments[index])
@@ -261,7 +269,7 @@ def sweep(
                     lowest = source
         if not keep:
             gradients[row] = None
-    return lowest, reached
+    return lowest, reached, stopped
 
 
 def _rule(gate: Gate, index: int, columns: Columns, row: int) -> tuple[bool, Any]:

@@ -46,6 +46,7 @@ def sweep_floats(
     lowest: int,
     active: bytearray | None,
     reached: list[int],
+    stopped: list[int],
 ) -> tuple[int, int]:
     """Go down from a row for as long as gates and gradients are those of floats.
 
@@ -59,6 +60,8 @@ def sweep_floats(
         The lowest gate row reached so far.
     reached : list of int
         Gets the input rows that are reached.
+    stopped : list of int
+        Gets the rows to which a gate handed nothing on.
 
     Returns
     -------
@@ -86,13 +89,19 @@ def sweep_floats(
             rules = _RULES[gate] = _rules_of(gate)
         if not rules or row in settings:
             return row, lowest
-        second = right[row]
         x = values[first]
-        y = values[second] if second >= 0 else None
-
         maker = gates[first]
-        if maker is not CONSTANT and type(x) is float and (active is None or active[first]):
+        if type(x) is not float and maker is not CONSTANT:
+            return row, lowest
+        second = right[row]
+        if second >= 0:
+            y = values[second]
+            if type(y) is not float and gates[second] is not CONSTANT:
+                return row, lowest
+
+        if maker is not CONSTANT and (active is None or active[first]):
             rule = rules[0]
+            part: float | None
             if rule is _one:
                 part = upstream
             else:
@@ -108,11 +117,13 @@ def sweep_floats(
                         reached.append(first)
                     elif first < lowest:
                         lowest = first
+            else:
+                stopped.append(first)
         if second < 0:
             continue
 
         maker = gates[second]
-        if maker is not CONSTANT and type(y) is float and (active is None or active[second]):
+        if maker is not CONSTANT and (active is None or active[second]):
             rule = rules[1]
             if rule is _one:
                 part = upstream
@@ -129,6 +140,8 @@ def sweep_floats(
                         reached.append(second)
                     elif second < lowest:
                         lowest = second
+            else:
+                stopped.append(second)
     return row - 1, lowest
 
 
