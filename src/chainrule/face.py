@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .circuit.circuit import Circuit
+from .circuit.circuit import Argument, Circuit
 from .circuit.columns import CONSTANT, INPUT
 from .circuit.tree import flatten, is_name
 from .errors import (
     ChainruleError,
     DtypeError,
     NotScalarError,
+    ShapeError,
     UnknownWireError,
     did_you_mean,
 )
@@ -330,20 +331,64 @@ class TracedCircuit(Circuit):
         if name == "interpret":
             return self._interpreted
         arrays = any(isinstance(value, np.ndarray) for value in self.columns.values)
-        source = self.code()
-        return staged(source, "forward_backward", self._interpreted, on_arrays=arrays)
+        run = staged(self.code(), "forward_backward", self._interpreted, on_arrays=arrays)
+        if all(argument.tree.is_leaf for argument in self._traced_arguments):
+            return run
+
+        def in_containers(*args: Any) -> tuple[Any, dict[str, Any]]:
+            value, gradients = run(*args)
+            return value, self._in_containers(gradients)
+
+        return in_containers
 
     def _interpreted(self, *args: Any) -> tuple[Any, dict[str, Any]]:
-        traced = [a for a in self.arguments if any(row is not None for row in a.rows)]
-        leaves = []
-        for argument, value in zip(traced, args, strict=True):
-            parts, _ = flatten(value)
-            leaves += [p for p, row in zip(parts, argument.rows, strict=True) if row is not None]
         moved = copy(self)
+        moved.__dict__.pop("_all_gradients", None)  # those of this point, if somebody looked
         columns = copy(self.columns)
         object.__setattr__(moved, "columns", columns)
-        columns.values = run(self, leaves)
+        columns.values = run(self, self._conformed(args))
         return moved.value, moved.gradients
+
+    @property
+    def _traced_arguments(self) -> list[Argument]:
+        return [a for a in self.arguments if any(row is not None for row in a.rows)]
+
+    def _conformed(self, args: Sequence[Any]) -> list[Any]:
+        """Return the traced leaves of arguments, held to the shapes for which this was traced.
+
+        Shapes may be part of what was recorded (x.size is a constant), so others are an error.
+        """
+        traced = self._traced_arguments
+        if len(args) != len(traced):
+            raise TypeError(
+                f"{here()}{self.title} was traced with {_count(len(traced), 'argument')} that "
+                f"can change, not {len(args)}"
+            )
+        leaves = []
+        for argument, value in zip(traced, args, strict=True):
+            parts, tree = flatten(value)
+            if tree.paths != argument.tree.paths:
+                raise ShapeError(
+                    f"{here()}{argument.name} must have the containers with which {self.title} "
+                    f"was traced: leaves at {list(argument.tree.paths)}, not {list(tree.paths)}"
+                )
+            for part, row, name in zip(parts, argument.rows, argument.names, strict=True):
+                if row is None:
+                    continue
+                seen = self.columns.values[row]
+                if np.shape(part) != np.shape(seen):
+                    raise ShapeError(
+                        f"{here()}{name} has shape {np.shape(part)}, but {self.title} was traced "
+                        f"for {np.shape(seen)}: trace it again for this shape"
+                    )
+                leaves.append(float(part) if type(seen) is float else part)
+        return leaves
+
+    def _in_containers(self, gradients: dict[str, Any]) -> dict[str, Any]:
+        """Return emitted code's gradients in the user's own containers (it knows no named tuple)."""
+        return {
+            a.name: a.tree.build(flatten(gradients[a.name])[0]) for a in self._traced_arguments
+        }
 
     def check(self, **options: Any) -> Any:
         """Check the gradients at this point against differences; return a report.

@@ -7,12 +7,13 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..circuit.circuit import Argument, Circuit
+from ..circuit.naming import RESERVED
 from ..circuit.tree import clean_name, is_name
 from . import expressions
 from .writer import Line, Writer
@@ -50,15 +51,29 @@ def module(circuit: Circuit) -> str:
         f"return {value}, {_container(gradients)}",
     ]
     parameters = [
-        _parameter(a) for a in circuit.arguments if any(row is not None for row in a.rows)
+        _parameter(a, writer) for a in circuit.arguments if any(row is not None for row in a.rows)
     ]
-    return _assemble(circuit, writer, f"forward_backward({', '.join(parameters)})", body)
+    constants = [
+        f"{name} = {_constant(name, value)}" for name, value in writer.constants.items()
+    ]
+    signature = f"forward_backward({', '.join(parameters)})"
+    return _assemble(circuit, writer, signature, body, constants)
 
 
-def function(circuit: Circuit) -> str:
+def _constant(name: str, value: Any) -> str:
+    if value.size > expressions.LARGEST_LITERAL:
+        raise ValueError(
+            f"the circuit holds a constant array of {value.size} elements, too large to be written "
+            "into a module: pass it to the function as an argument"
+        )
+    return expressions.text_of(expressions.literal(value))
+
+
+def function(circuit: Circuit) -> tuple[str, dict[str, Any]]:
     """Return the source of a module with `forward(...)`, which gives all outputs of a circuit.
 
-    It takes the traced leaves one by one, in the circuit's order, and is for machines.
+    It takes the traced leaves one by one, in the circuit's order, and is for machines; the arrays
+    too large to stand in a line come beside it, by their names.
     """
     writer = Writer(circuit)
     texts = [_Text(tree) for tree in writer.outputs]
@@ -67,7 +82,8 @@ def function(circuit: Circuit) -> str:
         f"return {_container(circuit.output_tree.build(texts))}",
     ]
     parameters = [writer.variable(row) for row in circuit.inputs]
-    return _assemble(circuit, writer, f"forward({', '.join(parameters)})", body)
+    source = _assemble(circuit, writer, f"forward({', '.join(parameters)})", body)
+    return source, writer.constants
 
 
 class _Text:
@@ -95,10 +111,29 @@ def _quoted(key: Any) -> str:
     return f'"{key}"' if is_name(key) else repr(key)
 
 
-def _parameter(argument: Argument) -> str:
+def _parameter(argument: Argument, writer: Writer) -> str:
     if argument.tree.is_leaf:
-        return argument.names[0]
-    return argument.name if is_name(argument.name) else clean_name(argument.name)
+        (row,) = argument.rows
+        assert row is not None  # others are constants, and no parameters
+        return writer.variable(row)
+    name = argument.name if is_name(argument.name) else clean_name(argument.name)
+    inputs = {writer.variable(row) for row in writer.circuit.inputs}
+    while name in inputs or name in RESERVED:
+        name += "_"
+    return name
+
+
+def _access(container: Any, path: tuple[str | int, ...]) -> str:
+    """Return how a leaf is reached in its containers: `["layers"][0].W`."""
+    text = ""
+    for key in path:
+        if hasattr(container, "_fields"):
+            text += f".{key}"
+            container = getattr(container, str(key))
+        else:
+            text += f"[{_quoted(key)}]"
+            container = container[key]
+    return text
 
 
 def _preamble(circuit: Circuit, writer: Writer) -> list[str]:
@@ -106,15 +141,11 @@ def _preamble(circuit: Circuit, writer: Writer) -> list[str]:
     lines = []
     for argument in circuit.arguments:
         if not argument.tree.is_leaf:
-            whole = _parameter(argument)
-            named = hasattr(argument.tree.build(argument.leaves), "_fields")
+            whole = _parameter(argument, writer)
+            containers = argument.tree.build(argument.leaves)
             for row, path in zip(argument.rows, argument.tree.paths, strict=True):
                 if row is not None:
-                    steps = "".join(
-                        f".{key}" if named and k == 0 else f"[{_quoted(key)}]"
-                        for k, key in enumerate(path)
-                    )
-                    lines.append(f"{writer.variable(row)} = {whole}{steps}")
+                    lines.append(f"{writer.variable(row)} = {whole}{_access(containers, path)}")
         for row in argument.rows:
             if row is None:
                 continue
@@ -139,7 +170,9 @@ def _backward(lines: Iterable[Line]) -> list[str]:
     ]
 
 
-def _assemble(circuit: Circuit, writer: Writer, signature: str, body: list[str]) -> str:
+def _assemble(
+    circuit: Circuit, writer: Writer, signature: str, body: list[str], constants: Sequence[str] = ()
+) -> str:
     fixed = [
         f"{clean_name(a.name)} = {a.leaves[0]!r}"
         for a in circuit.arguments
@@ -152,12 +185,14 @@ def _assemble(circuit: Circuit, writer: Writer, signature: str, body: list[str])
     imports = [
         line
         for used, line in (("math.", "import math"), ("np.", "import numpy as np"))
-        if used in text + copies
+        if used in "\n".join([text, copies, *constants])
     ]
     head = [f'"""{title} and its gradient, written by chainrule{note}."""']
     if imports:
         head.append("\n\n".join(imports))
     blocks = ["\n\n".join(head)]
+    if constants:
+        blocks.append("\n".join(constants))
     if copies:
         blocks.append(copies)
     indented = "\n".join(INDENT + line if line else "" for line in text.split("\n"))

@@ -25,6 +25,7 @@ from ..passes.simplify import simplify
 from . import expressions
 
 LONGEST = 72  # characters of an expression before a part of it gets a line of its own
+DEEPEST = 8  # gates nested in one expression; also what keeps the writing from recursing deeply
 _PYTHON = (float, int, bool)
 
 
@@ -64,6 +65,8 @@ class Writer:
         In the order of execution.
     copies : dict of str to source
         The functions whose source the module must carry.
+    constants : dict of str to ndarray
+        The arrays too large to stand inside a line, by the names under which the lines use them.
     """
 
     def __init__(self, circuit: Circuit, output: int | None = None) -> None:
@@ -71,6 +74,7 @@ class Writer:
         self.output = output
         self.lines: list[Line] = []
         self.copies: dict[str, str] = {}
+        self.constants: dict[str, np.ndarray[Any, Any]] = {}
         if output is None:
             tape = copied(circuit)
             named = [r for r in circuit.gate_rows() if circuit.hint_of(r)]
@@ -88,6 +92,8 @@ class Writer:
         self._events: dict[int, list[Sum]] = {}
         for s in self.sums:
             self._events.setdefault(s.wire, []).append(s)
+        self._lined = self._choose_lines()
+        self._forward_texts: dict[int, str] = {}
         self._statements: set[int] = set()
         self._owner: dict[int, int] = {}
         self._taken = set(self._names.values()) | RESERVED
@@ -160,22 +166,86 @@ class Writer:
     def expression(self, row: int) -> ast.expr:
         """Return the expression for a row: its variable, a number, or its gate written out."""
         row = self.same[row]
+        for part in self._unwritten_parts(row):
+            self._assign(part, self._name_for(part), self._written_out(part))
+        return self._tree(row)
+
+    def _unwritten_parts(self, row: int) -> list[int]:
+        """Return the rows that need lines of their own before this one, in order."""
+        found = set()
+        seen = set()
+        pending = [row]
+        while pending:
+            part = pending.pop()
+            if part in seen or part in self._bound:
+                continue
+            gate = self.columns.gates[part]
+            if gate is CONSTANT or gate is INPUT:
+                continue
+            seen.add(part)
+            if self._has_line(part):
+                found.add(part)
+            pending.extend(self.same[k] for k in self.columns.inputs(part))
+        return sorted(found)
+
+    def _has_line(self, row: int) -> bool:
+        """Whether a row is too much to be written inside the line that uses it."""
+        return row in self._lined
+
+    def _choose_lines(self) -> set[int]:
+        """Return the rows that get a line of their own, so that no expression nests deeply."""
+        columns, circuit = self.columns, self.circuit
+        lined: set[int] = set()
+        depths: dict[int, int] = {}
+        for row in range(len(columns)):
+            if row not in self._needed or columns.gates[row] in (INPUT, CONSTANT):
+                continue
+            depth = 1 + max((depths.get(k, 0) for k in columns.inputs(row)), default=0)
+            named = row < self.start and circuit.hint_of(row) is not None
+            shared = self._uses[row] > 1 and not self._is_minus(row, lined)
+            if named or shared or depth > DEEPEST:
+                lined.add(row)
+                depth = 0
+            depths[row] = depth
+        return lined
+
+    def _is_minus(self, row: int, lined: set[int]) -> bool:
+        """Whether a row is a mere minus before a variable, not worth a line."""
+        if self.columns.gates[row].name != "negative":
+            return False
+        source = self.same[self.columns.left[row]]
+        return source in lined or self.columns.gates[source] in (INPUT, CONSTANT)
+
+    def _name_for(self, row: int) -> str:
+        if row < self.start:
+            self._taken.add(self._names[row])
+            return self._names[row]
+        return self._fresh("t")
+
+    def _tree(self, row: int) -> ast.expr:
+        row = self.same[row]
         bound = self._bound.get(row)
         if bound is not None:
             return expressions.name(bound)
         if self.columns.gates[row] is CONSTANT:
-            return expressions.literal(self.columns.values[row])
+            return self._constant(row)
         tree = self._written_out(row)
-        cheap = self.columns.gates[row].name == "negative" and isinstance(
-            getattr(tree, "operand", None), (ast.Name, ast.Constant)
-        )
-        if (self._uses[row] > 1 and not cheap) or len(expressions.text_of(tree)) > LONGEST:
-            if row < self.start:
-                self._taken.add(self._names[row])
-            name = self._names[row] if row < self.start else self._fresh("t")
+        if len(expressions.text_of(tree)) > LONGEST:
+            name = self._name_for(row)
             self._assign(row, name, tree)
             return expressions.name(name)
         return tree
+
+    def _constant(self, row: int) -> ast.expr:
+        value = self.columns.values[row]
+        if np.size(value) <= expressions.LARGEST_INLINE or (
+            expressions.even_number(value) is not None
+        ):
+            return expressions.literal(value)
+        name = self._fresh("constant_")
+        self.constants[name] = value
+        self._bound[row] = name
+        return expressions.name(name)
 
     def _written_out(self, row: int) -> ast.expr:
         columns = self.columns
@@ -192,7 +262,7 @@ class Writer:
             else:
                 template = template.replace(gate.name, called, 1)
             self.copies[called] = expressions.source_of(source, called)
-        return expressions.filled(template, [self.expression(k) for k in columns.inputs(row)])
+        return expressions.filled(template, [self._tree(k) for k in columns.inputs(row)])
 
     def _fresh(self, stem: str) -> str:
         number = 1
@@ -203,7 +273,9 @@ class Writer:
 
     def _assign(self, row: int, name: str, tree: ast.expr) -> None:
         answers, kind = self._now
-        self.lines.append(Line(f"{name} = {expressions.text_of(tree)}", answers, kind))
+        text = f"{name} = {expressions.text_of(tree)}"
+        self.lines.append(Line(text, answers, kind))
+        self._forward_texts.setdefault(row, text)
         self._bound[row] = name
 
     # ------------------------------------------------------------------ forward
@@ -221,15 +293,12 @@ class Writer:
                 continue
             self._now = (row, "forward")
             named = circuit.hint_of(row) is not None or row == self.output
-            used_once_later = self._uses[row] > 1 or consumers.get(row) is None
+            unread = consumers.get(row) is None
             if row in guards and not named and self._uses[row] == len(guards[row]):
                 self._guard(row, guards.pop(row))
                 continue
-            if named or used_once_later:
-                tree = self._written_out(row)
-                if self._is_cheap(row, tree) and not named:
-                    continue
-                self._assign(row, self._names[row], tree)
+            if named or unread or row in self._lined:
+                self._assign(row, self._names[row], self._whole(row))
                 self._statements.add(row)
                 self._owner[row] = row
             if row in guards:
@@ -238,10 +307,12 @@ class Writer:
             if row not in self._owner and consumers.get(row) is not None:
                 self._owner[row] = self._owner.get(consumers[row], consumers[row])
 
-    def _is_cheap(self, row: int, tree: ast.expr) -> bool:
-        return self.columns.gates[row].name == "negative" and isinstance(
-            getattr(tree, "operand", None), (ast.Name, ast.Constant)
-        )
+    def _whole(self, row: int) -> ast.expr:
+        """Return a row's gate written out, after the lines that its parts need."""
+        for k in self.columns.inputs(row):
+            for part in self._unwritten_parts(self.same[k]):
+                self._assign(part, self._name_for(part), self._written_out(part))
+        return self._written_out(row)
 
     def _forward_consumers(self) -> dict[int, int]:
         """Return for each row the forward row that reads it, of those that are needed."""
@@ -352,7 +423,7 @@ class Writer:
         """Return the expression of a contribution; its line is the gradient's own if `keep`."""
         if row in self._bound or self.columns.gates[row] is CONSTANT or not keep:
             return self.expression(row)
-        return self._written_out(row)
+        return self._whole(row)
 
     def _may_share_memory(self, part: int, tree: ast.expr) -> bool:
         """Whether `+=` on a variable set to this could write into another array."""
@@ -362,19 +433,17 @@ class Writer:
         return isinstance(tree, ast.Name) or self.columns.gates[part].is_view
 
     def _forward_text(self, row: int) -> str:
-        for line in self.lines:
-            if line.row == row and line.kind == "forward" and line.text.startswith(
-                self._names[row] + " = "
-            ):
-                return line.text
-        return f"{self._names[row]}"
+        return self._forward_texts.get(row, self._names[row])
 
     def _gradient_of(self, row: int) -> ast.expr:
         name = self._gradient_name.get(row)
         if name is not None:
             return expressions.name(name)
         value = self.circuit.columns.values[row]
-        return expressions.literal(0.0 if type(value) is float else np.zeros_like(value))
+        slope = 1.0 if row == self.output else 0.0  # the function may return its own input
+        if type(value) is float:
+            return expressions.literal(slope)
+        return expressions.literal(np.full(np.shape(value), slope, value.dtype)[()])
 
     # ------------------------------------------------------------------ for what is around
 
