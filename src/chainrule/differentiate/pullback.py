@@ -87,8 +87,8 @@ class Pullback:
             self._spans.append((start, len(self.rows)))
             self.trees.append(tree)
             new_args[position] = tree.build(wires)
-        with recording(tape), substituted(function):
-            result = function(*new_args, **keywords)
+        with recording(tape), substituted(function) as running:
+            result = running(*new_args, **keywords)
         self.aux = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:

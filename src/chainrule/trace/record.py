@@ -113,9 +113,9 @@ def record(
             named[name] = built
         else:
             positional.append(built)
-    with recording(tape), substituted(function):
+    with recording(tape), substituted(function) as running:
         if call is None:
-            output = function(*positional, **named)
+            output = running(*positional, **named)
         else:
             output = call(tape, positional, named)
     out_leaves, out_tree = flatten(output)

@@ -174,13 +174,18 @@ def _namespaces(function: Any) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def substituted(function: Any) -> Iterator[None]:
+def substituted(function: Any) -> Iterator[Any]:
     """Put the substitutes in place while the block runs.
 
     Parameters
     ----------
     function : callable
         What is about to be traced; the names that its modules imported are covered too.
+
+    Yields
+    ------
+    callable
+        The function to call: the substitute, where `math.exp` itself is traced.
     """
     global _active
     with _lock:
@@ -195,7 +200,7 @@ def substituted(function: Any) -> Iterator[None]:
             if not namespace.get("__name__", "").startswith(("chainrule.", "numpy")):
                 _replace_in(namespace)
     try:
-        yield
+        yield _TABLE.get(function, function) if type(function) is BuiltinFunctionType else function
     finally:
         with _lock:
             _active -= 1
