@@ -67,7 +67,7 @@ class Compiled:
         """
         if self._latest is None:
             raise ValueError(f"{here()}nothing is compiled yet: call the function first")
-        return source_of(self._latest)
+        return source_of(self._latest)[0]
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         given = args
@@ -143,7 +143,8 @@ def _machine(circuit: Circuit, name: str) -> Callable[..., Any]:
     if name == "interpret":
         return interpreted
     arrays = any(isinstance(value, np.ndarray) for value in circuit.columns.values)
-    return staged(source_of(circuit), "forward", interpreted, on_arrays=arrays)
+    source, constants = source_of(circuit)
+    return staged(source, "forward", interpreted, on_arrays=arrays, constants=constants)
 
 
 def compile(

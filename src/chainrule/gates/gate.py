@@ -170,6 +170,8 @@ class Gate:
         if self.scalar is not None:
             try:
                 value = self.scalar(*inputs, **settings)
+                if type(value) is int and float in map(type, inputs):
+                    return float(value)  # max(-1.0, 0) is the float 0.0, as in NumPy
                 if type(value) is not complex:  # (-8.0) ** 0.5: NumPy says nan
                     return value
             except (ArithmeticError, ValueError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,12 @@ _INSTEAD = "__instead__"  # no user's name starts with two underscores
 
 
 def staged(
-    source: str, name: str, instead: Callable[..., Any], *, on_arrays: bool
+    source: str,
+    name: str,
+    instead: Callable[..., Any],
+    *,
+    on_arrays: bool,
+    constants: Mapping[str, Any] | None = None,
 ) -> Callable[..., Any]:
     """Return a function of an emitted module, made to agree with the interpreter.
 
@@ -33,12 +38,14 @@ def staged(
         and guards of branches not taken.
     on_arrays : bool
         Whether NumPy's warnings are to be kept quiet; on plain floats there are none.
+    constants : mapping of str to ndarray, optional
+        Arrays that the module uses and does not hold.
     """
     tree = ast.parse(source)
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             node.body = [_guarded(node)]
-    namespace: dict[str, Any] = {"__name__": "chainrule_staged", _INSTEAD: instead}
+    namespace = {"__name__": "chainrule_staged", _INSTEAD: instead, **(constants or {})}
     # Inside the function, not around it: a call more would cost a third of a small backward pass.
     exec(builtins.compile(ast.fix_missing_locations(tree), "<chainrule>", "exec"), namespace)
     function: Callable[..., Any] = namespace[name]

@@ -17,7 +17,7 @@ import numpy as np
 from ..circuit.columns import CONSTANT, INPUT, Columns
 from ..errors import MissingRuleError
 from ..gates import GATES, Gate
-from .floats import sweep_floats
+from .floats import as_numpy, sweep_floats
 
 _SLOPE_IF_REACHED = GATES["slope_if_reached"]
 _NUMBERS = (float, int)
@@ -234,7 +234,10 @@ def sweep(
                 continue
             if local is not None:
                 rule = local[index]
-                slope = rule(out, *arguments, **settings) if settings else rule(out, *arguments)
+                try:
+                    slope = rule(out, *arguments, **(settings or {}))
+                except ArithmeticError:
+                    slope = as_numpy(rule, out, *arguments, **(settings or {}))
                 above = upstream
                 if type(slope) is not int:
                     # Nothing times infinity: a branch not taken hands on nothing, whatever the

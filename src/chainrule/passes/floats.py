@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..circuit.columns import CONSTANT, INPUT, Columns
 from ..gates.gate import Gate, Rule
 
@@ -17,6 +19,13 @@ from ..gates.gate import Gate, Rule
 def _one(*_: Any) -> int:
     """Stand for every rule that says 1 whatever its inputs are."""
     return 1
+
+
+def as_numpy(rule: Rule, *values: Any, **settings: Any) -> Any:
+    """Return a slope where Python's floats raise and NumPy's give inf or nan: 0.5 / 0.0."""
+    with np.errstate(all="ignore"):
+        slope = rule(*(np.float64(v) if type(v) is float else v for v in values), **settings)
+    return slope if type(slope) is int else float(slope)
 
 
 _RULES: dict[Gate, tuple[Rule, ...]] = {}
@@ -105,7 +114,10 @@ def sweep_floats(
             if rule is _one:
                 part = upstream
             else:
-                slope = rule(values[row], x) if second < 0 else rule(values[row], x, y)
+                try:
+                    slope = rule(values[row], x) if second < 0 else rule(values[row], x, y)
+                except ArithmeticError:
+                    slope = as_numpy(rule, values[row], *((x,) if second < 0 else (x, y)))
                 part = upstream * slope if type(slope) is float else _scaled(upstream, slope)
             if part is not None:
                 known = gradients[first]
@@ -128,7 +140,10 @@ def sweep_floats(
             if rule is _one:
                 part = upstream
             else:
-                slope = rule(values[row], x, y)
+                try:
+                    slope = rule(values[row], x, y)
+                except ArithmeticError:
+                    slope = as_numpy(rule, values[row], x, y)
                 part = upstream * slope if type(slope) is float else _scaled(upstream, slope)
             if part is not None:
                 known = gradients[second]

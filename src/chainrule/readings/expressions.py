@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 _PLACEHOLDER = re.compile(r"\{(\d+|\*)\}")
-LARGEST_LITERAL = 10_000  # elements of an array that are written out
+LARGEST_INLINE = 12  # elements of a constant array that stand inside an expression
+LARGEST_LITERAL = 10_000  # elements of a constant array that are written out at all
 
 
 @functools.lru_cache(maxsize=1024)
@@ -55,34 +56,29 @@ def name(text: str) -> ast.Name:
 
 
 def literal(value: Any) -> ast.expr:
-    """Return a number or array as source that gives exactly it back.
-
-    Raises
-    ------
-    ValueError
-        If an array is too large to be written out.
-    """
+    """Return a number or array as source that gives exactly it back."""
     if isinstance(value, np.ndarray) and value.ndim:
-        if value.size > LARGEST_LITERAL:
-            raise ValueError(
-                f"a constant array of {value.size} elements is too large to be written out in a "
-                "module: pass it to the function as an argument"
-            )
-        flat = value.ravel()
-        if value.size > 1 and flat[0] == flat[0] and bool(np.all(flat == flat[0])):
-            shape = value.shape[0] if value.ndim == 1 else value.shape
-            return _parse(
-                f"np.full({shape!r}, {_number(flat[0].item())}, dtype=np.{value.dtype.name})"
-            )
-        rows = _nested(value.tolist())
-        text = f"np.array({rows}, dtype=np.{value.dtype.name})"
+        dtype = "bool" if value.dtype == bool else f"np.{value.dtype.name}"
         if value.size == 0:
-            text = f"np.zeros({value.shape!r}, dtype=np.{value.dtype.name})"
-        return _parse(text)
+            return _parse(f"np.zeros({value.shape!r}, dtype={dtype})")
+        number = even_number(value)
+        if number is not None:
+            shape = value.shape[0] if value.ndim == 1 else value.shape
+            return _parse(f"np.full({shape!r}, {_number(number)}, dtype={dtype})")
+        return _parse(f"np.array({_nested(value.tolist())}, dtype={dtype})")
     if isinstance(value, (np.generic, np.ndarray)):
         kind = np.asarray(value).dtype.name
         return _parse(f"np.{'bool_' if kind == 'bool' else kind}({_number(value.item())})")
     return _parse(_number(value))
+
+
+def even_number(value: np.ndarray[Any, Any]) -> float | int | bool | None:
+    """Return the number that an array holds throughout, or None."""
+    if value.size == 0:
+        return None
+    first = value.flat[0]
+    even = first == first and bool(np.all(value == first))
+    return first.item() if even else None  # type: ignore[no-any-return]
 
 
 def _parse(text: str) -> ast.expr:

@@ -31,9 +31,9 @@ class _Textbook(Writer):
                 if plain is not None:
                     short = 1.0 - columns.values[plain]
                     if abs(short - value) <= _ENOUGH * abs(value):
-                        return expressions.filled("1.0 - {0}", [self.expression(plain)])
+                        return expressions.filled("1.0 - {0}", [self._tree(plain)])
             elif columns.values[source] > -700.0:  # else exp would overflow
-                inner = [self.expression(source)]
+                inner = [self._tree(source)]
                 return expressions.filled("1.0 / (1.0 + math.exp(-{0}))", inner)
         return super()._written_out(row)
 
@@ -58,6 +58,7 @@ def listing(circuit: Circuit) -> str:
     writer = _Textbook(circuit, output)
     values = circuit.columns.values
     lines = [f"{writer.variable(row)} = {_given(values[row])}" for row in circuit.inputs]
+    lines += [f"{name} = {_given(value)}" for name, value in writer.constants.items()]
     lines += ["", "# forward pass"]
     numbers: dict[int, int] = {}
     forward: list[tuple[str, str]] = []
