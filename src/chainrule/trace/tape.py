@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -62,7 +62,8 @@ class Tape(Columns):
 
     def __init__(self, made: type, *, with_sites: bool = True) -> None:
         super().__init__()
-        self.made = self.kind = made
+        self.kind: type = made
+        self.made: Callable[..., Any] = made
         self.owner = threading.get_ident()
         self.floats: dict[float, int] = {}
         self.limit: float = sys.maxsize
@@ -98,7 +99,7 @@ class Tape(Columns):
     def handle(self, row: int) -> Any:
         """Return a traced value that stands for a row."""
         # Not the constructor: that of define-by-run's Variable is for users, and makes a leaf.
-        wire = _new(self.kind)
+        wire: Any = _new(self.kind)
         wire._tape = self
         wire._row = row
         wire._lens = None

@@ -58,6 +58,12 @@ class Traced:
         """Return a second handle on the value: a copy, since a write moves the handle alone."""
         return self._tape.handle(self._current())
 
+    def __pos__(self) -> Any:
+        return self._again()
+
+    def __divmod__(self, other: Any) -> Any:
+        return np.floor_divide(self, other), np.mod(self, other)
+
     def __copy__(self) -> Any:
         return self._again()
 
@@ -320,7 +326,8 @@ def _explained(error: Exception, gate: Gate, inputs: tuple[Any, ...]) -> Excepti
                 hint = " Did you mean x.T @ y?"
             elif a[1] == b[1]:
                 hint = " Did you mean x @ y.T?"
-    return _SHAPE_ERRORS.get(type(error), type(error))(text + hint)
+    kind: type[Exception] = _SHAPE_ERRORS.get(type(error), type(error))
+    return kind(text + hint)
 
 
 def _mixed(tape: Tape, value: Traced) -> NoReturn:
@@ -341,7 +348,7 @@ def _elsewhere(inputs: tuple[Any, ...]) -> NoReturn:
 
 from ..errors import ShapeError  # noqa: E402  # beside its only use
 
-_SHAPE_ERRORS: dict[type, type] = {ValueError: ShapeError}
+_SHAPE_ERRORS: dict[type, type[Exception]] = {ValueError: ShapeError}
 
 
 def _binary(gate: Gate, on_floats: Any, *, swapped: bool = False) -> Any:
@@ -388,7 +395,7 @@ def _binary(gate: Gate, on_floats: Any, *, swapped: bool = False) -> Any:
                     tape.row_sites.append(
                         tape.sites.number(sys._getframe(1)) if site is None else site
                     )
-                wire = _new(tape.kind)
+                wire: Any = _new(tape.kind)
                 wire._tape = tape
                 wire._row = row
                 wire._lens = None
@@ -462,8 +469,6 @@ for _name, _gate_name, _on_floats in (
     setattr(Traced, f"__{_name}__", _binary(GATES[_gate_name], _on_floats))
 for _name, _gate_name in (("neg", "negative"), ("abs", "absolute"), ("invert", "invert")):
     setattr(Traced, f"__{_name}__", _unary(GATES[_gate_name]))
-Traced.__pos__ = Traced._again  # type: ignore[attr-defined]
-Traced.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]
 Traced.__hash__ = None  # type: ignore[assignment]  # setting __eq__ afterwards leaves it alone
 
 

@@ -1,0 +1,187 @@
+"""The tape of define by run: one per thread, and it forgets what nobody can reach any more.
+
+A Variable is a number of a row, nothing more; its value and its gradient lie here. So a loop may
+record for ever: when many rows or bytes have come in since the last time, the rows that no
+Variable needs are dropped, and the rest are numbered anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from array import array
+from typing import Any
+
+import numpy as np
+
+from ..circuit.columns import INPUT
+from ..passes.backward import is_float, sweep
+from ..trace.tape import Tape
+from ..trace.traced import Traced
+
+FEWEST_ROWS = 2**17
+"""Rows that come in before it is worth asking which are still needed (a tenth of a second's)."""
+FEWEST_BYTES = 64 * 2**20
+"""Bytes of arrays that come in before it is."""
+
+
+class ThreadTape(Tape):
+    """The rows that one thread's Variables stand for, with the gradients of the latest passes.
+
+    Attributes
+    ----------
+    leaf_gradients : dict of int to float or ndarray
+        For each leaf's row the gradient of the latest pass that reached it. An assignment to a
+        leaf gives it a new row, so a gradient never outlives the value it belongs to.
+    gradients : list
+        What the latest pass left at each row.
+    """
+
+    __slots__ = ("_frozen", "_touched", "gradients", "leaf_gradients")
+
+    def __init__(self, kind: type) -> None:
+        super().__init__(kind, with_sites=False)
+        self.leaf_gradients: dict[int, Any] = {}
+        self.gradients: list[Any] = []
+        # The rows where `gradients` is not None lie in this range, or in this list.
+        self._touched: tuple[range, list[int]] = (range(0), [])
+        self._frozen = gc.get_freeze_count()
+        self.limit = FEWEST_ROWS
+        self.room = FEWEST_BYTES
+
+    def guard(self, row: int, seen: bool | int) -> None:
+        """Note nothing: what Python decided is in the rows that came after."""
+
+    def leaf(self, value: Any) -> int:
+        """Add a leaf's value and return its row."""
+        row: int = self._source(INPUT, value)._row
+        if isinstance(value, np.ndarray):
+            self.room -= value.nbytes
+        return row
+
+    # ------------------------------------------------------------------ backward
+
+    def run_backward(self, row: int, seed: Any) -> None:
+        """Put the gradients of one pass in place of those of the one before.
+
+        A leaf that the output was computed from, but which no gradient reached (behind a step, or
+        a comparison), gets zeros: moving it a little changes nothing.
+        """
+        gradients = self.gradients
+        span, inputs = self._touched
+        gradients[span.start : span.stop] = [None] * len(span)
+        for k in inputs:
+            gradients[k] = None
+        gradients.extend([None] * (row + 1 - len(gradients)))
+        try:
+            lowest, reached, stopped = sweep(self, [(row, seed)], gradients)
+        except BaseException:
+            self.gradients, self._touched = [], (range(0), [])
+            raise
+        self._touched = (range(lowest, row + 1), reached)
+        values, leaf_gradients = self.values, self.leaf_gradients
+        for k in reached:
+            gradient = gradients[k]
+            if isinstance(gradient, np.ndarray):
+                # The leaf's own: passed on unchanged, one array may serve several leaves.
+                gradient = np.array(gradient, values[k].dtype)
+                self.room -= gradient.nbytes
+            leaf_gradients[k] = gradient
+        if stopped:
+            found = set(reached)
+            for k in self._leaves_behind(stopped):
+                if k not in found:
+                    leaf_gradients[k] = _zero(values[k])
+
+    def _leaves_behind(self, rows: list[int]) -> list[int]:
+        marks = self._needed(rows)
+        return [
+            k
+            for k in itertools.compress(range(len(marks)), marks)
+            if self.gates[k] is INPUT and is_float(self.values[k])
+        ]
+
+    def gradient_of(self, row: int) -> Any:
+        """Return the gradient at a row; None where the latest pass left none."""
+        if self.gates[row] is INPUT:
+            return self.leaf_gradients.get(row)
+        gradient = self.gradients[row] if row < len(self.gradients) else None
+        if isinstance(gradient, np.ndarray):
+            return np.array(gradient, self.values[row].dtype)
+        return gradient
+
+    # ------------------------------------------------------------------ memory
+
+    def tidy(self) -> None:
+        """Drop the rows that no Variable needs, and number the others anew.
+
+        Who holds a Variable is not noted anywhere: to note it would cost every gate. The garbage
+        collector is asked instead, which knows every Variable as one that refers to this tape.
+        """
+        live = len(self)
+        # gc.freeze hides objects from the collector: then nothing can be dropped.
+        if gc.get_freeze_count() <= self._frozen:
+            wires = [held for held in gc.get_referrers(self) if isinstance(held, Traced)]
+            marks = self._needed([wire._row for wire in wires])
+            live = marks.count(1)
+            if live <= 0.75 * len(self):  # else it would be work for little
+                self._keep(marks, wires)
+        self.limit = len(self) + max(FEWEST_ROWS, live)
+        self.room = max(FEWEST_BYTES, self._bytes_held())
+
+    def _needed(self, rows: list[int]) -> bytearray:
+        """Mark these rows and those they were computed from."""
+        left, right, more = self.left, self.right, self.more
+        marks = bytearray(max(rows, default=-1) + 1)
+        for row in rows:
+            marks[row] = 1
+        for row in range(len(marks) - 1, -1, -1):
+            if marks[row]:
+                first = left[row]
+                if first >= 0:
+                    marks[first] = 1
+                    second = right[row]
+                    if second >= 0:
+                        marks[second] = 1
+                        if row in more:
+                            for k in more[row]:
+                                marks[k] = 1
+        return marks
+
+    def _keep(self, marks: bytearray, wires: list[Traced]) -> None:
+        """Keep the marked rows only, and tell each Variable its new number."""
+        marks.extend(bytes(len(self) - len(marks)))
+        kept = np.frombuffer(marks, np.uint8).astype(bool)
+        number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
+        for name in ("left", "right"):
+            rows = np.frombuffer(getattr(self, name), np.int32)[kept]
+            rows = np.where(rows >= 0, number[rows], -1).astype(np.int32)
+            setattr(self, name, array("i", rows.tobytes()))
+        self.gates = list(itertools.compress(self.gates, marks))
+        self.values = list(itertools.compress(self.values, marks))
+        self.gradients = list(itertools.compress(self.gradients, marks))
+        self._touched = (range(len(self.gradients)), [])
+        new = number.tolist()
+        self.more = {
+            new[row]: tuple(new[k] for k in inputs)
+            for row, inputs in self.more.items()
+            if marks[row]
+        }
+        self.settings = {new[row]: held for row, held in self.settings.items() if marks[row]}
+        self.leaf_gradients = {
+            new[row]: held for row, held in self.leaf_gradients.items() if marks[row]
+        }
+        self.floats = {}  # those that are needed again are added again
+        self._constants = {}
+        for wire in wires:
+            wire._row = new[wire._row]
+            if wire._lens is not None:
+                wire._lens.seen = new[wire._lens.seen]  # -1, which is no row: to be drawn again
+
+    def _bytes_held(self) -> int:
+        held = itertools.chain(self.values, self.leaf_gradients.values())
+        return sum(v.nbytes for v in held if type(v) is np.ndarray and v.base is None)
+
+
+def _zero(value: Any) -> Any:
+    return 0.0 if type(value) is float else np.zeros(np.shape(value), value.dtype)[()]
