@@ -163,6 +163,7 @@ EXPONENTIAL: tuple[Gate, ...] = (
         words="takes the logarithm of e^{0} + e^{1}, a soft maximum",
         why="each input moves the soft maximum by its share of the sum",
         local=(lambda out, x, y: softshare(x, y), lambda out, x, y: softshare(y, x)),
+        slope=("exp({0} - {out})", "exp({1} - {out})"),
         domain=(REAL, REAL),
         analytic=False,  # np.logaddexp takes no complex numbers
     ),
@@ -180,6 +181,7 @@ EXPONENTIAL: tuple[Gate, ...] = (
             lambda out, x, y: softshare(x, y, rate=LOG_2),
             lambda out, x, y: softshare(y, x, rate=LOG_2),
         ),
+        slope=("2 ** ({0} - {out})", "2 ** ({1} - {out})"),
         domain=(REAL, REAL),
         analytic=False,
     ),

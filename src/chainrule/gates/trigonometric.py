@@ -208,6 +208,7 @@ TRIGONOMETRIC: tuple[Gate, ...] = (
         why="the slope is 1 - tanh², the square of the hyperbolic secant",
         # Not 1 - out**2, which is 0 from |x| = 20 on.
         local=(lambda out, x: sech_squared(x),),
+        slope=("1 - {out} ** 2",),
     ),
     Gate(
         name="arcsinh",
@@ -261,6 +262,7 @@ TRIGONOMETRIC: tuple[Gate, ...] = (
             lambda out, x, y: x / np.where(out == 0, 1.0, out),
             lambda out, x, y: y / np.where(out == 0, 1.0, out),
         ),
+        slope=("{0} / {out}", "{1} / {out}"),
         domain=(REAL, REAL),
         kink=lambda x, y: np.hypot(x, y),
         analytic=False,  # np.hypot takes no complex numbers

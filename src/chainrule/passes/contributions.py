@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..circuit.columns import Columns
-from .backward import backward
+from .backward import backward, is_float
 
 
 class Contribution(NamedTuple):
@@ -106,10 +106,14 @@ class Contributions:
     def _slope(self, row: int, index: int) -> Any:
         columns = self.columns
         gate = columns.gates[row]
-        if gate.local is None:
+        inputs = columns.inputs(row)
+        if gate.local is None or not is_float(columns.values[inputs[index]]):
             return None
-        arguments = [columns.values[k] for k in columns.inputs(row)]
-        if any(np.asarray(v).dtype.kind != "f" for v in arguments[index : index + 1]):
-            return None
+        # NumPy's floats, because Python's raise where a slope is infinite.
+        values = [
+            np.float64(v) if type(v) is float else v
+            for v in (columns.values[k] for k in (row, *inputs))
+        ]
         with np.errstate(all="ignore"):
-            return gate.local[index](columns.values[row], *arguments, **columns.settings_of(row))
+            slope = gate.local[index](*values, **columns.settings_of(row))
+        return float(slope) if type(slope) is np.float64 else slope

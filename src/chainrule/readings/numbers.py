@@ -88,6 +88,11 @@ def is_number(value: Any) -> bool:
     return np.ndim(value) == 0
 
 
+def is_zero(value: Any) -> bool:
+    """Return whether a gradient is nothing at all: None, or zero everywhere."""
+    return value is None or not np.any(value)
+
+
 def statistic(array: Any) -> str:
     """Return the range of an array's elements in a few words.
 
@@ -168,3 +173,11 @@ def listed(parts: Sequence[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def clauses(phrases: Sequence[str]) -> str:
+    """Return phrases as a sentence lists them, told apart by more than a comma if they have one."""
+    if len(phrases) < 2:
+        return "".join(phrases)
+    joint = "; " if any("," in phrase for phrase in phrases) else ", "
+    return f"{joint.join(phrases[:-1])}{joint}and {phrases[-1]}"

@@ -24,7 +24,7 @@ LONGEST = 60  # characters of a formula that can still be read aloud
 _MOST_GATES = 12
 _MODULE = re.compile(r"\b(?:np|math)\.(?=[a-z])")
 
-_TWO_MINUSES = re.compile(r"-(-[\w.]+)")
+_TWO_SIGNS = re.compile(r"([-+])(-[\w.]+)")
 
 
 def formula(
@@ -133,9 +133,10 @@ def _short(tree: ast.expr | None) -> str | None:
     if tree is None:
         return None
     text = spoken(tree)
-    return text if len(text) <= LONGEST else None
+    # A slope by cases is for machines: the number says which case it is.
+    return text if len(text) <= LONGEST and "where(" not in text else None
 
 
 def spoken(tree: ast.expr) -> str:
     """Return an expression without the names of modules: exp(x), not np.exp(x)."""
-    return _TWO_MINUSES.sub(r"-(\1)", _MODULE.sub("", expressions.text_of(tree)))
+    return _TWO_SIGNS.sub(r"\1(\2)", _MODULE.sub("", expressions.text_of(tree)))

@@ -19,9 +19,10 @@ from ..passes.backward import is_float
 from ..passes.contributions import Contribution, Contributions
 from . import rules
 from .numbers import (
-    apart,
     brief,
+    clauses,
     is_number,
+    is_zero,
     listed,
     norm,
     number,
@@ -30,6 +31,7 @@ from .numbers import (
     statistic,
     value_text,
 )
+from .routing import routes
 
 _MOST_NAMES = 6  # inputs of one gate that are named one by one
 _STILL = {"b": "is a truth value", "f": "does not move with any input"}
@@ -133,8 +135,8 @@ class Speaker:
         gate = self.columns.gates[row]
         found = self.handed.of(row)
         taking = [c for c in found if self.takes(c.row)]
-        if taking and _is_zero(upstream) and all(_is_zero(c.part) for c in taking):
-            zeros = self._gets([c.row for c in taking], "0")
+        if taking and is_zero(upstream) and all(is_zero(c.part) for c in taking):
+            zeros = self.gets([c.row for c in taking], "0")
             return f"At {self.name(row)}, the gradient that arrives is 0, so {zeros}."
         say = _PATTERNS[gate.pattern if taking else "stops"]
         sentence = f"At {self._place(row)}, {say(self, row, taking)}"
@@ -146,7 +148,7 @@ class Speaker:
         if not circuit.needed[row]:
             return f"{name} does not lead to the output, so no gradient reaches it."
         if gate.pattern == "stops":
-            why = self._because_once(gate, ", because ")
+            why = self.why_once(gate, ", because ")
             return f"No gradient passes {name}: {gate.name} is flat{why}."
         if not self.active[row] or not is_float(self.columns.values[row]):
             return f"{name} does not move with any input, so it has no gradient."
@@ -160,11 +162,12 @@ class Speaker:
             return name
         return f"{name}, with d{name} of norm {norm(upstream)}"
 
-    def _upstream(self, row: int) -> str:
+    def upstream(self, row: int) -> str:
+        """Return the gradient that arrives at a gate: a number, or d + name for an array."""
         upstream = self.gradients[row]
         return number(upstream) if is_number(upstream) else f"d{self.name(row)}"
 
-    def _amount(self, row: int, contribution: Contribution) -> str:
+    def amount(self, row: int, contribution: Contribution) -> str:
         """Return " = -8.00" or ", norm 0.31", and the sum over copies where there were any."""
         part = contribution.part
         note = ""
@@ -176,11 +179,12 @@ class Speaker:
             return f"{note} = {number(part)}"
         return f"{note}, norm {norm(part)}"
 
-    def _gets(self, rows: Sequence[int], what: str) -> str:
+    def gets(self, rows: Sequence[int], what: str) -> str:
+        """Return "x and y get nothing" for these wires."""
         verb = "gets" if len(set(rows)) == 1 else "get"
         return f"{self.names(rows)} {verb} {what}"
 
-    def _because_once(self, gate: Gate, joint: str) -> str:
+    def why_once(self, gate: Gate, joint: str) -> str:
         """Return the reason for a gate's slope, the first time that the gate is met."""
         if gate.name in self._explained:
             return ""
@@ -203,7 +207,7 @@ class Speaker:
             said += f"; {self.name(k)} {_STILL.get(kind, 'holds whole numbers')} and gets nothing"
         return said
 
-    def _twice(self, row: int, taking: Sequence[Contribution]) -> str:
+    def twice(self, row: int, taking: Sequence[Contribution]) -> str:
         """Say what a wire gets in all that feeds both inputs of a gate."""
         if len(taking) < 2 or len({c.row for c in taking}) > 1:
             return ""
@@ -218,7 +222,7 @@ class Speaker:
     # ------------------------------------------------------------------ patterns
 
     def _distributes(self, row: int, taking: Sequence[Contribution]) -> str:
-        upstream, out = self._upstream(row), self.columns.values[row]
+        upstream, out = self.upstream(row), self.columns.values[row]
         gate = self.columns.gates[row]
         same = [c for c in taking if c.slope == 1 and np.shape(c.part) == np.shape(out)]
         phrases = []
@@ -235,14 +239,14 @@ class Speaker:
                 phrases.append(f"{turned} to {self.name(c.row)}")
             else:
                 sign = "-" if c.slope == -1 else ""
-                summed.append(f"{sign}{upstream} to {self.name(c.row)}{self._amount(row, c)}")
-        return f"{gate.name} hands {listed(phrases + summed)}{self._twice(row, taking)}"
+                summed.append(f"{sign}{upstream} to {self.name(c.row)}{self.amount(row, c)}")
+        return f"{gate.name} hands {listed(phrases + summed)}{self.twice(row, taking)}"
 
     def _swaps(self, row: int, taking: Sequence[Contribution]) -> str:
         gate, inputs = self.columns.gates[row], self.columns.inputs(row)
         if len(inputs) != 2 or gate.local is None:
             return self._products(row, taking)
-        upstream = self._upstream(row)
+        upstream = self.upstream(row)
         first, second = inputs
         if first == second:
             (x, *_) = taking
@@ -250,22 +254,22 @@ class Speaker:
             name = self.name(first)
             return (
                 f"{gate.name} swaps, and both inputs are {name}: "
-                f"{name} gets 2 times {name} times {upstream}{self._amount(row, total)}"
+                f"{name} gets 2 times {name} times {upstream}{self.amount(row, total)}"
             )
         phrases = [
             f"{self.name(c.row)} gets {self.name(second if c.row == first else first)} times "
-            f"{upstream}{self._amount(row, c)}"
+            f"{upstream}{self.amount(row, c)}"
             for c in taking
         ]
-        return f"{gate.name} swaps: {_joined(phrases)}"
+        return f"{gate.name} swaps: {clauses(phrases)}"
 
     def _scales(self, row: int, taking: Sequence[Contribution]) -> str:
         gate = self.columns.gates[row]
         if gate.local is None:
             return self._products(row, taking)
         phrases = [self._scaled(row, index, c, len(taking) > 1) for index, c in self._places(row)]
-        text = f"{gate.name} {_joined(phrases)}{self._twice(row, taking)}"
-        return text + self._at_kink(row)
+        text = f"{gate.name} {clauses(phrases)}{self.twice(row, taking)}"
+        return text + self.at_kink(row)
 
     def _places(self, row: int) -> list[tuple[int, Contribution]]:
         return [(i, c) for i, c in enumerate(self.handed.of(row)) if self.takes(c.row)]
@@ -273,7 +277,7 @@ class Speaker:
     def _scaled(self, row: int, index: int, c: Contribution, several: bool) -> str:
         name, upstream = self.name(c.row), self.gradients[row]
         along = f" along {name}" if several else ""
-        if c.part is None or _is_zero(c.slope):
+        if c.part is None or is_zero(c.slope):
             return f"is flat here{along}, with slope 0, so {name} gets 0"
         written = rules.formula(self.columns, row, index, self.name, upstream)
         formula = f" {written}" if written and _says_more(written) else ""
@@ -282,15 +286,15 @@ class Speaker:
             text = f"has slope{slope} {number(c.slope)}{along} here, so {name} gets "
             if is_number(upstream) and upstream == 1 and is_number(c.part):
                 return text + number(c.part)
-            text += f"{number(c.slope)} times {self._upstream(row)}{self._amount(row, c)}"
+            text += f"{number(c.slope)} times {self.upstream(row)}{self.amount(row, c)}"
             return text
         slope = f"{formula}," if formula else ","
         return (
             f"has slope{slope} {statistic(c.slope)}{along} here, so {name} gets that times "
-            f"{self._upstream(row)}{self._amount(row, c)}"
+            f"{self.upstream(row)}{self.amount(row, c)}"
         )
 
-    def _at_kink(self, row: int) -> str:
+    def at_kink(self, row: int) -> str:
         """Say whether the inputs stand exactly where the slope jumps."""
         gate = self.columns.gates[row]
         if gate.kink is None:
@@ -305,107 +309,16 @@ class Speaker:
             return f" (exactly at the kink: {gate.why})"
         return f" ({count} of {size} exactly at the kink: {gate.why})"
 
-    def _routes(self, row: int, taking: Sequence[Contribution]) -> str:
-        gate, out = self.columns.gates[row], self.columns.values[row]
-        if gate.local is None and len(self.columns.inputs(row)) == 1:
-            return self._routes_elements(row, taking[0])
-        if not is_number(out):
-            return self._routes_each(row, taking)
-        label, upstream = _label(gate), self._upstream(row)
-        rows = [c.row for c in taking]
-        strange = [k for k in self.columns.inputs(row) if np.isnan(self.columns.values[k])]
-        if strange and any(np.isnan(c.part) for c in taking if c.part is not None):
-            gets = [f"{self.name(c.row)} gets {number(c.part or 0.0)}" for c in taking]
-            return (
-                f"the {label} gate cannot choose, because {self.name(strange[0])} is nan: "
-                f"{listed(gets)}"
-            )
-        chosen = [c for c in taking if not _is_zero(c.part)]
-        shares = {brief(c.slope) for c in chosen if c.slope is not None} - {"1"}
-        if shares:
-            return self._tie(row, chosen, shares)
-        reason = self._reason(row)
-        left = [k for k in rows if k not in {c.row for c in chosen}]
-        zeros = f"; {self._gets(left, '0')}" if left else ""
-        if chosen:
-            names = self.names([c.row for c in chosen])
-            return f"the {label} gate routes {upstream} to {names}{reason}{zeros}"
-        constants = [k for k in self.columns.inputs(row) if self.columns.gates[k] is CONSTANT]
-        if len(constants) == 1 and len(self.columns.inputs(row)) > 1:
-            to = f"{self.name(constants[0])}, a constant"
-            return f"the {label} gate routes {upstream} to {to}{reason}{zeros}"
-        return f"the {label} gate stops {upstream}{reason}{zeros}{self._at_kink(row)}"
-
-    def _reason(self, row: int) -> str:
-        """Return ", because 2 > -1" for a gate that chose."""
-        gate, columns = self.columns.gates[row], self.columns
-        if gate.because is None:
-            return ""
-        values = [columns.values[k] for k in columns.inputs(row)]
-        template = gate.because(columns.values[row], *values, **columns.settings_of(row))
-        floats = [v for v in values if not isinstance(v, (bool, np.bool_))]
-        texts = iter(apart(floats))
-        filled = [brief(v) if isinstance(v, (bool, np.bool_)) else next(texts) for v in values]
-        return f", because {template.format(*filled)}"
-
-    def _tie(self, row: int, chosen: Sequence[Contribution], shares: set[str]) -> str:
-        gate, upstream = self.columns.gates[row], self._upstream(row)
-        inputs = dict.fromkeys(self.columns.inputs(row))
-        named = [self.name(k) for k in inputs if self.columns.gates[k] is not CONSTANT]
-        at = " = ".join([*named, brief(self.columns.values[row])]) if len(named) < 3 else "a tie"
-        share = "half of" if shares == {"0.5"} else f"{listed(sorted(shares))} times"
-        names = {c.row for c in chosen}
-        if len(names) == 1 and len(chosen) > 1:
-            head = f"both inputs are {self.name(chosen[0].row)}: each hands on {share} {upstream}"
-            return f"the {_label(gate)} gate meets a tie, for {head}{self._twice(row, chosen)}"
-        who = "each" if len(names) > 1 else self.name(chosen[0].row)
-        return (
-            f"the {_label(gate)} gate meets a tie, {at}: {who} gets {share} {upstream}, "
-            f"which is {number(chosen[0].part)}"
-        )
-
-    def _routes_each(self, row: int, taking: Sequence[Contribution]) -> str:
-        size = np.size(self.columns.values[row])
-        phrases = []
-        for c in taking:
-            decides = c.slope if c.slope is not None else c.part
-            count = 0 if decides is None else int(np.count_nonzero(decides))
-            of = size if c.slope is not None else np.size(decides)
-            amount = "" if c.part is None else self._amount(row, c)
-            phrases.append(f"{count} of {of} to {self.name(c.row)}{amount}")
-        label, upstream = _label(self.columns.gates[row]), self._upstream(row)
-        return (
-            f"the {label} gate routes {upstream} element by element: {_joined(phrases)}"
-            f"{self._at_kink(row)}"
-        )
-
-    def _routes_elements(self, row: int, c: Contribution) -> str:
-        gate, upstream, name = self.columns.gates[row], self._upstream(row), self.name(c.row)
-        if c.part is None or is_number(c.part):
-            return f"the {_label(gate)} gate routes {upstream} to {name}"
-        count, size = int(np.count_nonzero(c.part)), np.size(c.part)
-        if count > 1 and is_number(self.gradients[row]):
-            each = np.asarray(c.part)[np.nonzero(c.part)]
-            return (
-                f"the {_label(gate)} gate meets a tie: {count} of the {size} elements of {name} "
-                f"share {upstream}, {statistic(each).removeprefix('all ')} each"
-            )
-        rest = f"; the other {size - count} get 0" if count < size else ""
-        return (
-            f"the {_label(gate)} gate routes {upstream} to {count} of the {size} elements of "
-            f"{name}{self._because_once(gate, ', because ')}{rest}"
-        )
-
     def _spreads(self, row: int, taking: Sequence[Contribution]) -> str:
         gate, upstream = self.columns.gates[row], self.gradients[row]
         (c,) = taking
         name, part = self.name(c.row), np.asarray(c.part)
         if not is_number(upstream) or part.size == 0:
-            return f"{gate.name} spreads {self._upstream(row)} over {name}{self._amount(row, c)}"
+            return f"{gate.name} spreads {self.upstream(row)} over {name}{self.amount(row, c)}"
         flat = part.ravel()
         if bool(np.all(flat == flat[0])):
             if part.size == 1:
-                return f"{gate.name} hands {self._upstream(row)} to {name}"
+                return f"{gate.name} hands {self.upstream(row)} to {name}"
             if flat[0] == upstream:
                 return (
                     f"{gate.name} spreads {number(upstream)} to all {part.size} elements of {name}"
@@ -414,7 +327,7 @@ class Speaker:
                 f"{gate.name} spreads {number(upstream)} over the {part.size} elements of {name}, "
                 f"{number(flat[0])} to each"
             )
-        why = self._because_once(gate, ": ")
+        why = self.why_once(gate, ": ")
         return (
             f"{gate.name} spreads {number(upstream)} over the {part.size} elements of {name}, "
             f"{statistic(part)}{why}"
@@ -423,8 +336,8 @@ class Speaker:
     def _moves(self, row: int, taking: Sequence[Contribution]) -> str:
         gate = self.columns.gates[row]
         names = self.names([c.row for c in taking])
-        why = self._because_once(gate, ": ")
-        return f"{gate.name} moves {self._upstream(row)} back to {names}{why}"
+        why = self.why_once(gate, ": ")
+        return f"{gate.name} moves {self.upstream(row)} back to {names}{why}"
 
     def _products(self, row: int, taking: Sequence[Contribution]) -> str:
         gate, upstream = self.columns.gates[row], self.gradients[row]
@@ -440,19 +353,19 @@ class Speaker:
             amount = f" = {number(c.part)}" if is_number(c.part) else at
             phrases.append(f"d{name}{formula}{amount}")
         given = f"with d{self.name(row)} = {number(upstream)}, " if is_number(upstream) else ""
-        why = self._because_once(gate, " (")
-        return f"{given}{gate.name} multiplies back: {_joined(phrases)}{why + ')' if why else ''}"
+        why = self.why_once(gate, " (")
+        return f"{given}{gate.name} multiplies back: {clauses(phrases)}{why + ')' if why else ''}"
 
     def _stops(self, row: int, taking: Sequence[Contribution]) -> str:
-        gate, upstream = self.columns.gates[row], self._upstream(row)
+        gate, upstream = self.columns.gates[row], self.upstream(row)
         rows = [c.row for c in taking] or list(self.columns.inputs(row))
-        gets = self._gets(rows, "nothing")
-        return f"{gate.name} stops {upstream}{self._because_once(gate, ', because ')}; {gets}"
+        gets = self.gets(rows, "nothing")
+        return f"{gate.name} stops {upstream}{self.why_once(gate, ', because ')}; {gets}"
 
 
 _PATTERNS: dict[str, Callable[[Speaker, int, Sequence[Contribution]], str]] = {
     "distributes": Speaker._distributes,
-    "routes": Speaker._routes,
+    "routes": routes,
     "swaps": Speaker._swaps,
     "scales": Speaker._scales,
     "moves": Speaker._moves,
@@ -462,27 +375,9 @@ _PATTERNS: dict[str, Callable[[Speaker, int, Sequence[Contribution]], str]] = {
 }
 
 
-def _is_zero(value: Any) -> bool:
-    return value is None or not np.any(value)
-
-
 def _says_more(formula: str) -> bool:
     """Return whether a formula is more than a number or a single name."""
     return not formula.lstrip("-").replace(".", "").isdecimal()
-
-
-def _label(gate: Gate) -> str:
-    """Return what a gate that chooses is called: max for maximum, where for ?."""
-    symbol = gate.symbol
-    return symbol if symbol.isascii() and symbol.isalpha() and len(symbol) > 1 else gate.name
-
-
-def _joined(phrases: Sequence[str]) -> str:
-    """Return phrases in a row, told apart by more than a comma."""
-    if len(phrases) < 2:
-        return "".join(phrases)
-    joint = "; " if any("," in phrase for phrase in phrases) else ", "
-    return f"{joint.join(phrases[:-1])}{joint}and {phrases[-1]}"
 
 
 def _filled(words: str, inputs: Sequence[str]) -> str:
