@@ -332,14 +332,18 @@ class TracedCircuit(Circuit):
             return self._interpreted
         arrays = any(isinstance(value, np.ndarray) for value in self.columns.values)
         run = staged(self.code(), "forward_backward", self._interpreted, on_arrays=arrays)
-        if all(argument.tree.is_leaf for argument in self._traced_arguments):
+        of_rank_0 = any(
+            type(self.columns.values[row]) is np.ndarray and self.columns.values[row].ndim == 0
+            for row in self.inputs
+        )
+        if all(argument.tree.is_leaf for argument in self._traced_arguments) and not of_rank_0:
             return run
 
-        def in_containers(*args: Any) -> tuple[Any, dict[str, Any]]:
+        def as_given(*args: Any) -> tuple[Any, dict[str, Any]]:
             value, gradients = run(*args)
-            return value, self._in_containers(gradients)
+            return value, self._as_given(gradients)
 
-        return in_containers
+        return as_given
 
     def _interpreted(self, *args: Any) -> tuple[Any, dict[str, Any]]:
         moved = copy(self)
@@ -384,11 +388,19 @@ class TracedCircuit(Circuit):
                 leaves.append(float(part) if type(seen) is float else part)
         return leaves
 
-    def _in_containers(self, gradients: dict[str, Any]) -> dict[str, Any]:
-        """Return emitted code's gradients in the user's own containers (it knows no named tuple)."""
-        return {
-            a.name: a.tree.build(flatten(gradients[a.name])[0]) for a in self._traced_arguments
-        }
+    def _as_given(self, gradients: dict[str, Any]) -> dict[str, Any]:
+        """Return emitted code's gradients in the user's own containers and kinds of numbers.
+
+        The code knows no named tuples, and writes a number where there was an array of rank 0.
+        """
+        found = {}
+        for argument in self._traced_arguments:
+            leaves = list(flatten(gradients[argument.name])[0])
+            for k, row in enumerate(argument.rows):
+                if row is not None and isinstance(self.columns.values[row], np.ndarray):
+                    leaves[k] = np.asarray(leaves[k], self.columns.values[row].dtype)
+            found[argument.name] = argument.tree.build(leaves)
+        return found
 
     def check(self, **options: Any) -> Any:
         """Check the gradients at this point against differences; return a report.
@@ -479,9 +491,7 @@ def _as_float(value: Any) -> Any:
     return value
 
 
-def _at_point(
-    circuit: Circuit, function: Callable[..., Any], formula: str | None
-) -> TracedCircuit:
+def _at_point(circuit: Circuit, function: Callable[..., Any], formula: str | None) -> TracedCircuit:
     fields = (
         circuit.columns,
         circuit.arguments,

@@ -1,0 +1,1 @@
+"""Frozen circuits: columns, names, containers."""

@@ -62,11 +62,11 @@ def _maker(value: Any) -> tuple[Callable[[list[Any]], Any], list[tuple[str | int
             return lambda parts: dict(zip(keys, parts, strict=True)), list(value.items())
         return lambda parts: kind(zip(keys, parts, strict=True)), list(value.items())
     if isinstance(value, tuple):
-        parts = list(enumerate(value))
+        parts: list[tuple[str | int, Any]] = list(enumerate(value))
         if hasattr(value, "_fields"):
             named = type(value)
             return lambda new: named(*new), list(zip(value._fields, value, strict=True))
-        return tuple, parts
+        return lambda new: tuple(new), parts
     if type(value) is list:
         return list, list(enumerate(value))
     return None
@@ -120,9 +120,7 @@ def leaf_names(name: str, tree: Tree) -> list[str]:
     >>> leaf_names("layers", flatten([{"W": 1.0}, {"W": 2.0}])[1])
     ['layers_0_W', 'layers_1_W']
     """
-    short = [
-        str(path[-1]) if len(path) == 1 and is_name(path[-1]) else None for path in tree.paths
-    ]
+    short = [str(path[-1]) if len(path) == 1 and is_name(path[-1]) else None for path in tree.paths]
     return [
         brief or clean_name("_".join([name, *map(str, path)]))
         for brief, path in zip(short, tree.paths, strict=True)

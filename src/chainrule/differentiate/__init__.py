@@ -1,0 +1,1 @@
+"""Gradients of functions, define by run, and machines chosen by name."""

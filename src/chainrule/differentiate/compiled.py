@@ -70,6 +70,7 @@ class Compiled:
         return source_of(self._latest)[0]
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Run the function; record it first where these shapes or branches are new."""
         given = args
         if keywords:  # in the order of the signature, as the circuit has them
             given = tuple(v for _, v, _ in parameters_of(self._function, args, keywords))

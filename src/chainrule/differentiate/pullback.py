@@ -205,7 +205,9 @@ def _outer_tape(args: Sequence[Any], argnums: tuple[int, ...]) -> Tape | None:
     return current_tape()
 
 
-def _names(function: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any]) -> list[str]:
+def _names(
+    function: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any]
+) -> list[str]:
     try:
         named = parameters_of(function, args, keywords)
     except TypeError:  # the call itself is wrong; the function's own error says it better
@@ -222,9 +224,7 @@ def _input_wire(tape: Tape, leaf: Any, name: str, path: tuple[Any, ...], nested:
         isinstance(leaf, np.ndarray) and leaf.dtype.kind in "iub"
     ):
         dtype = getattr(leaf, "dtype", type(leaf).__name__)
-        remedy = (
-            f"pass {float(leaf)!r}" if np.ndim(leaf) == 0 else f"pass {name}.astype(float)"
-        )
+        remedy = f"pass {float(leaf)!r}" if np.ndim(leaf) == 0 else f"pass {name}.astype(float)"
         raise DtypeError(
             f"{here()}the gradient with respect to {shown} was asked, but it is an integer "
             f"({dtype}): integers have no gradient. Instead, {remedy}, or leave it out of argnums."

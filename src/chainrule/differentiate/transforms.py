@@ -192,7 +192,7 @@ def jvp(function: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tup
         raise ShapeError(f"{here()}{len(args)} arguments, but {len(tangents)} tangents")
     leaves, tree = flatten(tuple(args))
     directions = _matching(tuple(tangents), leaves, tree, "the arguments", "tangent")
-    output, pullback = vjp(function, *args)
+    output, _ = vjp(function, *args)
     out_leaves, out_tree = flatten(output)
     zeros = [_zeros(value) for value in out_leaves]
 

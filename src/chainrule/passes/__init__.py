@@ -1,0 +1,1 @@
+"""Circuit to circuit: the backward pass, its drawing, simplification."""

@@ -17,6 +17,7 @@ import numpy as np
 from ..circuit.columns import CONSTANT, INPUT, Columns
 from ..errors import MissingRuleError
 from ..gates import GATES, Gate
+from ..gates.rules import shape_of
 from .floats import as_numpy, sweep_floats
 
 _SLOPE_IF_REACHED = GATES["slope_if_reached"]
@@ -41,15 +42,15 @@ def fit(gradient: Any, value: Any) -> Any:
     >>> fit(np.ones((4, 3)), 2.0)
     12.0
     """
-    shape = np.shape(value)
-    if np.shape(gradient) != shape:
-        gradient = _unbroadcast(gradient, np.shape(gradient), shape)
+    shape = shape_of(value)
+    if shape_of(gradient) != shape:
+        gradient = _unbroadcast(gradient, shape_of(gradient), shape)
     is_python = type(getattr(value, "_value", value)) in _NUMBERS
     if is_python:
         plain = type(getattr(gradient, "_value", gradient)) is float
         return gradient if plain else GATES["item"](gradient)
     dtype = value.dtype
-    if getattr(gradient, "dtype", None) != dtype or np.ndim(gradient) == 0:
+    if getattr(gradient, "dtype", None) != dtype or not shape_of(gradient):
         own = getattr(gradient, "_value", gradient)
         if getattr(own, "dtype", None) != dtype:
             gradient = GATES["astype"](gradient, dtype=dtype.name)
@@ -68,7 +69,7 @@ def _unbroadcast(gradient: Any, have: tuple[int, ...], want: tuple[int, ...]) ->
     if stretched:
         axis = stretched[0] if len(stretched) == 1 else stretched
         gradient = np.sum(gradient, axis=axis, keepdims=True)
-    if np.shape(gradient) != want:
+    if shape_of(gradient) != want:
         # A slope that is a plain number against a larger output: the same for every element.
         gradient = np.broadcast_to(gradient, want)
     return gradient
@@ -88,7 +89,7 @@ def scale(upstream: Any, slope: Any) -> Any:
             return -upstream
         if slope == 0:
             return None
-    if type(upstream) is float and upstream == 1.0 and np.ndim(slope) == 0:
+    if type(upstream) is float and upstream == 1.0 and not shape_of(slope):
         return slope * 1.0 if type(slope) is int else slope
     return slope * upstream
 

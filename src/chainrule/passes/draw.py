@@ -111,9 +111,7 @@ def draw(circuit: Circuit, output: int) -> Drawing:
 
     if active[output]:
         with np.errstate(all="ignore"), recording(tape):
-            backward(
-                tape, [(output, 1.0)], active=active, lift=lift, on_row=on_row, on_sum=on_sum
-            )
+            backward(tape, [(output, 1.0)], active=active, lift=lift, on_row=on_row, on_sum=on_sum)
     keep.update(s.total for s in sums if s.total != s.part)
     same = simplify(tape, start, keep=keep)
     return Drawing(tape, start, tuple(sums), same)

@@ -34,7 +34,10 @@ def module(circuit: Circuit) -> str:
     value = expressions.text_of(writer.outputs[0])
     gradients = {
         a.name: a.tree.build(
-            [None if row not in writer.gradients else _Text(writer.gradients[row]) for row in a.rows]
+            [
+                None if row not in writer.gradients else _Text(writer.gradients[row])
+                for row in a.rows
+            ]
         )
         for a in circuit.arguments
         if any(row is not None for row in a.rows)
@@ -53,9 +56,7 @@ def module(circuit: Circuit) -> str:
     parameters = [
         _parameter(a, writer) for a in circuit.arguments if any(row is not None for row in a.rows)
     ]
-    constants = [
-        f"{name} = {_constant(name, value)}" for name, value in writer.constants.items()
-    ]
+    constants = [f"{name} = {_constant(name, value)}" for name, value in writer.constants.items()]
     signature = f"forward_backward({', '.join(parameters)})"
     return _assemble(circuit, writer, signature, body, constants)
 

@@ -6,7 +6,6 @@ A gate's code template is parsed once; its placeholders are replaced by the tree
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import inspect
 import math
@@ -34,20 +33,20 @@ def _parsed(template: str, count: int) -> ast.expr:
     return ast.parse(_PLACEHOLDER.sub(slot, template), mode="eval").body
 
 
-class _Fill(ast.NodeTransformer):
-    def __init__(self, inputs: Sequence[ast.expr]) -> None:
-        self.inputs = inputs
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if re.fullmatch(r"_\d+_", node.id):
-            return self.inputs[int(node.id[1:-1])]
+def _copied(node: Any, inputs: Sequence[ast.expr]) -> Any:
+    """Return a copy of a template's tree with the inputs for its placeholders."""
+    if isinstance(node, ast.Name) and node.id.startswith("_") and node.id.endswith("_"):
+        return inputs[int(node.id[1:-1])]
+    if isinstance(node, list):
+        return [_copied(part, inputs) for part in node]
+    if not isinstance(node, ast.AST):
         return node
+    return type(node)(**{field: _copied(part, inputs) for field, part in ast.iter_fields(node)})
 
 
 def filled(template: str, inputs: Sequence[ast.expr]) -> ast.expr:
     """Return a template's expression with these inputs in it."""
-    tree = copy.deepcopy(_parsed(template, len(inputs)))
-    return _Fill(inputs).visit(tree)  # type: ignore[no-any-return]
+    return _copied(_parsed(template, len(inputs)), inputs)  # type: ignore[no-any-return]
 
 
 def name(text: str) -> ast.Name:
@@ -69,6 +68,11 @@ def literal(value: Any) -> ast.expr:
     if isinstance(value, (np.generic, np.ndarray)):
         kind = np.asarray(value).dtype.name
         return _parse(f"np.{'bool_' if kind == 'bool' else kind}({_number(value.item())})")
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        sign = math.copysign(1.0, value)
+        tree: ast.expr = ast.Constant(abs(value))
+        # Not Constant(-2.0), which would be written into -2.0 ** 2 without its parentheses.
+        return ast.UnaryOp(ast.USub(), tree) if sign < 0 else tree
     return _parse(_number(value))
 
 
@@ -78,7 +82,7 @@ def even_number(value: np.ndarray[Any, Any]) -> float | int | bool | None:
         return None
     first = value.flat[0]
     even = first == first and bool(np.all(value == first))
-    return first.item() if even else None  # type: ignore[no-any-return]
+    return first.item() if even else None
 
 
 def _parse(text: str) -> ast.expr:
@@ -102,7 +106,7 @@ def _number(value: Any) -> str:
 
 def text_of(tree: ast.expr) -> str:
     """Return the source of an expression."""
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.unparse(tree)
 
 
 def source_of(function: Callable[..., Any], called: str) -> str:

@@ -104,5 +104,3 @@ def _aligned(lines: list[tuple[str, str]]) -> list[str]:
     """Return statements with their comments in one column."""
     width = max((len(text) for text, note in lines if note), default=0)
     return [f"{text:<{width}}  {note}".rstrip() for text, note in lines]
-
-

@@ -121,12 +121,13 @@ class Writer:
                 kept.append(Sum(s.wire, same[s.part], same[s.total], s.answers))
         kept.reverse()
         merged: list[Sum] = []
-        self._times: Counter[int] = Counter()
+        self._times: Counter[tuple[int, int]] = Counter()
         for s in kept:
             before = merged[-1] if merged else None
             if before and (before.wire, before.part, before.answers) == (s.wire, s.part, s.answers):
                 merged[-1] = Sum(s.wire, s.part, s.total, s.answers)  # x * x: twice the same
-                self._times[s.total] = self._times.pop(before.total, 1) + 1
+                times = self._times.pop((s.wire, before.total), 1)
+                self._times[s.wire, s.total] = times + 1
             else:
                 merged.append(s)
         return merged
@@ -293,11 +294,10 @@ class Writer:
                 continue
             self._now = (row, "forward")
             named = circuit.hint_of(row) is not None or row == self.output
-            unread = consumers.get(row) is None
             if row in guards and not named and self._uses[row] == len(guards[row]):
                 self._guard(row, guards.pop(row))
                 continue
-            if named or unread or row in self._lined:
+            if named or row in self._lined:
                 self._assign(row, self._names[row], self._whole(row))
                 self._statements.add(row)
                 self._owner[row] = row
@@ -390,7 +390,9 @@ class Writer:
         shown = is_input or s.wire in self._statements
         if alone and not shown:
             return  # written inside the line that uses it
-        number = self.columns.gates[s.part] is CONSTANT and np.ndim(self.columns.values[s.part]) == 0
+        number = (
+            self.columns.gates[s.part] is CONSTANT and np.ndim(self.columns.values[s.part]) == 0
+        )
         if alone and number and not is_input and self.circuit.hint_of(s.wire) is None:
             return  # a plain number, for a wire without a name: written where it is used
         name = self._name_gradient(s.wire)
@@ -399,7 +401,7 @@ class Writer:
         if shared:
             self.expression(part)  # gets a variable of its own before it is added to anything
         tree = self._part(part, keep=alone)
-        times = self._times.get(s.total, 1)
+        times = self._times.get((s.wire, s.total), 1)
         if times > 1:
             tree = expressions.filled(f"{times} * {{0}}", [tree])
         text = expressions.text_of(tree)
@@ -411,9 +413,7 @@ class Writer:
             if alone and times == 1:
                 self._bound.setdefault(part, name)
         elif isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
-            self.lines.append(
-                Line(f"{name} -= {expressions.text_of(tree.operand)}", group, kind)
-            )
+            self.lines.append(Line(f"{name} -= {expressions.text_of(tree.operand)}", group, kind))
         else:
             self.lines.append(Line(f"{name} += {text}", group, kind))
         if last:

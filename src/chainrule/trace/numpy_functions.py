@@ -80,7 +80,8 @@ def call_ufunc(
         return _REDUCES[ufunc](*inputs, **{"axis": 0, **options})
     if method == "accumulate" and ufunc in (np.add, np.multiply):
         axis = options.pop("axis", 0)
-        return (np.cumsum if ufunc is np.add else np.cumprod)(*inputs, axis=axis)
+        accumulated: Any = np.cumsum if ufunc is np.add else np.cumprod
+        return accumulated(*inputs, axis=axis)
     if method == "outer" and len(inputs) == 2:
         x, y = inputs
         return ufunc(np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y))), y)
@@ -211,9 +212,8 @@ def _column_stack(tup: Any) -> Any:
 
 def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     length = np.shape(ary)[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
-        if length % indices_or_sections:
-            raise ValueError("array split does not result in an equal division")
+    if isinstance(indices_or_sections, (int, np.integer)) and length % indices_or_sections:
+        raise ValueError("array split does not result in an equal division")
     return _array_split(ary, indices_or_sections, axis)
 
 

@@ -105,22 +105,17 @@ def record(
             else:
                 rows.append(None)
                 traced.append(leaf)
-        arguments.append(
-            Argument(name, tree, tuple(rows), tuple(leaves), tuple(names), by_keyword)
-        )
+        arguments.append(Argument(name, tree, tuple(rows), tuple(leaves), tuple(names), by_keyword))
         built = tree.build(traced)
         if by_keyword:
             named[name] = built
         else:
             positional.append(built)
     with recording(tape), substituted(function) as running:
-        if call is None:
-            output = running(*positional, **named)
-        else:
-            output = call(tape, positional, named)
+        output = running(*positional, **named) if call is None else call(tape, positional, named)
     out_leaves, out_tree = flatten(output)
     outputs = tuple(row_of(tape, leaf) for leaf in out_leaves)
-    own = title or getattr(function, "__name__", "f")
+    own: str = title or getattr(function, "__name__", "f")
     return Circuit(
         columns=tape,
         arguments=tuple(arguments),

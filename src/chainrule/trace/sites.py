@@ -92,9 +92,9 @@ def _stored_name(instructions: list[dis.Instruction], index: int) -> tuple[str, 
         if name in ("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF"):
             # `self.h = x * y` loads self between the result and the STORE_ATTR.
             following = instructions[index + 1 : index + 2]
-            if instruction is instructions[index] and following:
-                if following[0].opname == "STORE_ATTR":
-                    return NAMED, following[0].argval
+            is_first = instruction is instructions[index]
+            if is_first and following and following[0].opname == "STORE_ATTR":
+                return NAMED, following[0].argval
             return NAMELESS, None
         return NAMELESS, None
     return NAMELESS, None

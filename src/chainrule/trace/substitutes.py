@@ -109,7 +109,7 @@ def _without_gate(name: str) -> Callable[..., Any]:
 def _build() -> dict[Any, Any]:
     """Return original function -> substitute."""
     special = {"log": _log, "hypot": _hypot}
-    deep = {"fsum": _fsum, "dist": _dist}
+    deep: dict[str, Callable[..., Any]] = {"fsum": _fsum, "dist": _dist}
     table: dict[Any, Any] = {}
     for name, original in vars(math).items():
         if not isinstance(original, BuiltinFunctionType) or name in ("floor", "ceil", "trunc"):
@@ -168,7 +168,7 @@ def _namespaces(function: Any) -> Iterator[dict[str, Any]]:
                 except ValueError:  # a cell not filled yet
                     continue
         elif not isinstance(item, (type, ModuleType)) and callable(item):
-            call = getattr(type(item), "__call__", None)
+            call = vars(type(item)).get("__call__")
             if isinstance(call, FunctionType):
                 pending.append(call)
 

@@ -111,12 +111,12 @@ class Traced:
         return np.asarray(self._value).dtype
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Any:  # noqa: N802  # NumPy's name
         """The transpose."""
         return np.transpose(self)
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Any:  # noqa: N802  # NumPy's name
         """The transpose of the last two axes."""
         return np.swapaxes(self, -1, -2)
 
