@@ -12,8 +12,6 @@ import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
-import click
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -51,7 +49,7 @@ def console(*, stderr: bool = False) -> Console:
 def say(text: str | Text = "") -> None:
     """Write lines to stdout as they are: neither wrapped nor cut."""
     if isinstance(text, str) or not has_colour(sys.stdout):
-        click.echo(str(text))
+        print(text)  # not click.echo, which writes UTF-8 where the screen wants ASCII
     else:
         console().print(text, soft_wrap=True)
 
@@ -60,7 +58,7 @@ def say_code(source: str) -> None:
     """Write Python source to stdout, coloured where colours are welcome."""
     source = source.rstrip("\n")
     if not has_colour(sys.stdout):
-        click.echo(source)
+        print(source)
         return
     from rich.syntax import Syntax
 
@@ -72,7 +70,7 @@ def say_code(source: str) -> None:
 
 def say_json(data: Any) -> None:
     """Write JSON to stdout. Strict JSON has no nan: it is the string "nan", inf is "inf"."""
-    click.echo(json.dumps(plain_data(data), indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(plain_data(data), indent=2, allow_nan=False))
 
 
 def plain_data(value: Any) -> Any:

@@ -36,7 +36,9 @@ def coloured(table: str) -> Text:
             for left, right, heading in cells:
                 text.stylize(f"bold {COLOURS.get(heading, '')}", start + left, start + right)
         elif columns:
-            for left, right, _ in cells:
+            for left, right, cell in cells:
+                if not cell.strip("-"):
+                    continue  # the rule below the headings
                 # Columns are flush left or right: a cell shares most of its span with its heading.
                 heading = max(columns, key=lambda c: min(right, c[1]) - max(left, c[0]))[2]
                 if heading in COLOURS:

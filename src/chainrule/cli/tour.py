@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..tour.training import Run, Way
 
 WIDEST = 80
+_PICTURED = (3, 6, 8)
 INTERRUPTED = 130
 
 _EXAMPLES = """\b
@@ -68,7 +69,7 @@ def _traced() -> dict[str, TracedCircuit]:
     from ..tour import examples
 
     return {
-        "A": trace("q = x + y; f = q * z; f", x=-2, y=5, z=-4),
+        "A": trace("q = x + y; q * z", x=-2, y=5, z=-4),
         "B": trace(examples.neuron, [2.0, -3.0, -3.0], [-1.0, -2.0]),
         "C": trace(examples.staged, 3.0, -4.0),
         "D": trace(examples.mix, 3.0, -4.0, 2.0, -1.0),
@@ -92,7 +93,6 @@ def _circuits(circuits: dict[str, TracedCircuit]) -> None:
     _title("Each gate passes the gradient on in its own way")
     _function(examples.mix)
     _table(circuits["D"])
-    say()
     say(circuits["D"].words().rstrip())
 
     _title("A neuron")
@@ -138,7 +138,7 @@ def _network(seed: int, quick: bool, as_json: bool, quiet: bool) -> list[Run]:
     if not as_json:
         _title("A network learns to read digits")
         _prose(
-            f"{len(training):,} handwritten digits of 8 × 8 pixels to learn from, {len(held_out)} "
+            f"{len(training):,} handwritten digits of 8 by 8 pixels to learn from, {len(held_out)} "
             "held out to test on. 64 inputs, 30 hidden neurons, 10 outputs. This is all of it:"
         )
         for function in (examples.sigmoid, examples.output, examples.cost, examples.descend):
@@ -203,10 +203,11 @@ def _trained(run: Run) -> None:
     for line in lines:
         _styled(line, "cyan")
     if lines:
-        epochs = f"{run.epochs:,.3g} epochs" if run.epochs < 1000 else f"{run.epochs:,.0f} epochs"
-        say(under_curve("cost", epochs, _width()))
-    each = run.seconds / max(run.steps, 1) * 1e6
-    say(f"{run.steps:,} steps in {run.seconds:.1f} s, {each:,.0f} µs each")
+        seen = f"{run.epochs:,.0f}" if run.is_complete else f"{run.epochs:,.1f}"
+        noun = "epoch" if seen == "1" else "epochs"
+        say(under_curve("cost", f"{seen} {noun}", _width()))
+    each = run.seconds / max(run.steps, 1) * 1e3
+    say(f"{run.steps:,} steps in {run.seconds:.1f} s, {each:.2g} ms each")
     _styled(f"{run.accuracy:.1%} of the held-out digits read right", "bold green")
     if not run.is_complete:
         say("(interrupted: this is how far it came)")
@@ -220,9 +221,10 @@ def _pictures(run: Run, held_out: Digits) -> None:
     from ..tour.training import read
 
     answers = read(run.parameters, held_out)
-    right = np.flatnonzero(answers == held_out.labels)[:3]
+    is_right = answers == held_out.labels
+    right = [np.flatnonzero(is_right & (held_out.labels == digit))[:1] for digit in _PICTURED]
     wrong = np.flatnonzero(answers != held_out.labels)[:1]
-    rows = [*right, *wrong]
+    rows = np.concatenate([*right, wrong])
     for line in digits(list(held_out.images[rows]), _is_ascii()):
         say(line)
     captions = [
@@ -307,6 +309,7 @@ def _table(circuit: TracedCircuit) -> None:
     from .table import coloured
 
     say(coloured(circuit.table()))
+    say()
 
 
 def _as_data(circuits: dict[str, TracedCircuit], runs: list[Run]) -> dict[str, Any]:

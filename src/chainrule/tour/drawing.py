@@ -89,7 +89,7 @@ def under_curve(left: str, right: str, width: int = 72) -> str:
 
 def _round_up(value: float) -> float:
     """Return the next number with one digit after the first, so that the axis reads well."""
-    if value <= 0:
+    if value < 1e-300:  # zero, or so near it that the unit would be
         return 1.0
     unit = 10.0 ** (math.floor(math.log10(value)) - 1)
     return math.ceil(value / unit - 1e-9) * unit
