@@ -109,3 +109,67 @@ def test_what_math_refuses_is_what_numpy_gives(machine):
     run = cr.trace(math.log, 1.0).machine(machine)
     value, gradients = run(0.0)
     assert value == -math.inf and gradients == {"x": math.inf}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_gradient_handed_on_is_not_counted_twice(machine):
+    def newton(x, a):
+        for _ in range(2):
+            x = x - (x * x - a) / (2 * x)  # x_1 * x_1 is one contribution of twice the same
+        return x
+
+    c = cr.trace(newton, 1.5, 2.0)
+    _, gradients = c.machine(machine)(1.5, 2.0)
+    h = 1e-5
+    for name, slope in (
+        ("x", (newton(1.5 + h, 2.0) - newton(1.5 - h, 2.0)) / (2 * h)),
+        ("a", (newton(1.5, 2.0 + h) - newton(1.5, 2.0 - h)) / (2 * h)),
+    ):
+        assert gradients[name] == pytest.approx(slope, abs=1e-8)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_gradient_has_the_kind_of_its_input(machine):
+    for x in (np.array(2.0), np.array(2.0, np.float32), np.float64(2.0), np.float32(2.0), 2.0):
+        for f in (lambda x: x * x * x, lambda x: x, lambda x: x + 3.0):
+            _, gradients = cr.trace(f, x).machine(machine)(x)
+            assert type(gradients["x"]) is type(x)
+            assert getattr(gradients["x"], "dtype", None) == getattr(x, "dtype", None)
+
+
+CHOOSING = {
+    "a mask": lambda x: np.mean(x[x > 0]),
+    "nonzero": lambda x: np.sum(x[np.nonzero(x > 0)] ** 2),
+    "where": lambda x: np.sum(x[np.where(x > 0)[0]] ** 2),
+    "len": lambda x: np.sum(x) / len(x[x > 0]),
+    "size": lambda x: np.sum(x) / x[x > 0].size,
+    "argmax": lambda x: x[np.argmax(x)] ** 2 * float(np.argmax(x)),
+    "sort": lambda x: np.sum(np.sort(x) * np.arange(4.0)) + x[np.argsort(x)][0],
+    "any": lambda x: np.sum(x) if np.any(x < -2.5) else np.sum(x * x),
+    "in": lambda x: np.sum(x) if 3.0 in x else np.sum(x * x),
+    "sorted": lambda x: sum(k * v for k, v in enumerate(sorted(x, key=lambda v: -v))),
+    "allclose": lambda x: np.sum(x) if np.allclose(x, 1.0) else np.sum(x * x),
+    "select": lambda x: np.sum(np.select([x > 2.0, x > -1.5], [x, x * x], 0.5)),
+}
+
+
+@pytest.mark.parametrize("how", CHOOSING)
+def test_what_was_chosen_by_value_is_guarded(how):
+    """Elsewhere a machine gives what tracing there gives, or refuses; never another choice's."""
+    f = CHOOSING[how]
+    first = np.array([1.0, -2.0, 3.0, 0.5])
+    c = cr.trace(f, first)
+    compiled = {machine: cr.compile(cr.value_and_grad(f), machine=machine) for machine in MACHINES}
+    for x in (first, np.array([-1.0, 2.0, -3.0, 0.7]), np.array([-1.0, 2.0, 3.5, -0.5])):
+        there = cr.trace(f, x)
+        for machine in MACHINES:
+            try:
+                value, gradients = c.machine(machine)(x)
+            except GuardError:
+                pass
+            else:
+                np.testing.assert_allclose(value, there.value)
+                np.testing.assert_allclose(gradients["x"], there.gradients["x"])
+            value, gradient = compiled[machine](x)
+            np.testing.assert_allclose(value, there.value)
+            np.testing.assert_allclose(gradient, there.gradients["x"])

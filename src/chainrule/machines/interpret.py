@@ -32,6 +32,7 @@ def run(circuit: Circuit, inputs: Sequence[Any], *, check_guards: bool = True) -
     """
     columns = circuit.columns
     values: list[Any] = [None] * len(columns)
+    guarded = {row for row, _ in circuit.guards} if check_guards else set()
     for row, value in zip(circuit.inputs, inputs, strict=True):
         values[row] = value
     for row, gate in enumerate(columns.gates):
@@ -40,19 +41,19 @@ def run(circuit: Circuit, inputs: Sequence[Any], *, check_guards: bool = True) -
         elif gate is not INPUT:
             arguments = [values[k] for k in columns.inputs(row)]
             values[row] = gate.compute(arguments, columns.settings_of(row))
-    if check_guards:
-        check(circuit, values)
+        if row in guarded:
+            # At once: behind a branch not taken, shapes may be such that no gate can go on.
+            _check(circuit, row, values[row])
     return values
 
 
-def check(circuit: Circuit, values: list[Any]) -> None:
-    """Raise `GuardError` where the recorded branch is not the one these values take."""
-    for row, seen in circuit.guards:
-        if values[row] is not None and type(seen)(values[row]) != seen:
-            name = circuit.names[row]
+def _check(circuit: Circuit, row: int, value: Any) -> None:
+    """Raise `GuardError` where the recorded branch is not the one that this value takes."""
+    for guarded, seen in circuit.guards:
+        if guarded == row and type(seen)(value) != seen:
             raise GuardError(
-                f"{circuit.site_of(row)}: the function branches on {name}, which was {seen} when "
-                f"it was traced and is {values[row]} for these inputs: trace it again there."
+                f"{circuit.site_of(row)}: the function branches on {circuit.names[row]}, which was "
+                f"{seen} when it was traced and is {value} for these inputs: trace it again there."
             )
 
 

@@ -124,6 +124,10 @@ def _whole(value: Any) -> Any:
 def get(traced: Any, key: Any) -> Any:
     """Draw `x[key]`."""
     template, arrays = split_key(key)
+    for array in arrays:
+        if hasattr(array, "__gate__") and array.dtype.kind == "b":
+            # How many are chosen is a shape, and shapes are part of what is recorded.
+            operator.index(np.count_nonzero(array))
     return GATES["index"](traced, *arrays, template=template)
 
 

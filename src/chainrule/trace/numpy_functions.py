@@ -42,6 +42,9 @@ _REMEDIES = {
     "copyto": "Assign with x[...] = y to a traced array.",
     "put": "Assign with x[i] = y to a traced array.",
     "vectorize": "Write the function on whole arrays.",
+    "choose": "Write np.where(...), or np.select(...) for many cases.",
+    "piecewise": "Write np.where(...), or np.select(...) for many cases.",
+    "slogdet": "Write np.log(np.abs(np.linalg.det(x))).",
     "apply_along_axis": "Write the function with axis=.",
 }
 
@@ -322,6 +325,13 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     return GATES["where"](condition, x, y)
 
 
+def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    chosen = default
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        chosen = np.where(condition, choice, chosen)
+    return chosen
+
+
 def _like(value: float) -> Callable[..., Any]:
     def full(a: Any, dtype: Any = None) -> Any:
         return np.full(np.shape(a), value, dtype or getattr(a, "dtype", None))
@@ -365,7 +375,9 @@ def _ravel(a: Any) -> Any:
 
 def _nonzero(a: Any) -> Any:
     # Positions, not values: plain integers, decided as an `if` is. The guard holds them to it.
-    return tuple(np.nonzero(np.asarray(a._value)))
+    seen = np.asarray(a._value) != 0
+    bool(np.all((a != 0) == seen))
+    return tuple(np.nonzero(seen))
 
 
 def _seen(function: Any) -> Callable[..., Any]:
@@ -408,6 +420,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.append: _append,
     np.take: _take,
     np.where: _where,
+    np.select: _select,
     np.zeros_like: _like(0.0),
     np.ones_like: _like(1.0),
     np.empty_like: _like(0.0),

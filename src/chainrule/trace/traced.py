@@ -170,6 +170,8 @@ class Traced:
         self._lost("turned into an int", "keep it as it is, or use np.floor, which has a gate")
 
     def __float__(self) -> float:
+        if np.asarray(self._value).dtype.kind in "iub":
+            return float(self.__index__())  # no gradient to lose: a decision, as an `if` is
         self._lost(
             "turned into a plain float",
             "call the NumPy function of that name (np.exp, not a math function imported under "
@@ -290,7 +292,7 @@ def draw(tape: Tape, gate: Gate, inputs: tuple[Any, ...], settings: dict[str, An
     except (ValueError, TypeError, IndexError) as error:
         raise _explained(error, gate, inputs) from None
     wire = tape.emit(gate, tuple(rows), settings, result, _frame())
-    if type(result) is np.ndarray and result.base is not None:
+    if type(result) is np.ndarray and (result.base is not None or result is values[rows[0]]):
         indexing.look(wire, gate, inputs, settings)
     return wire
 
