@@ -437,9 +437,11 @@ class Writer:
 
     def _gradient_of(self, row: int) -> ast.expr:
         name = self._gradient_name.get(row)
-        if name is not None:
-            return expressions.name(name)
         value = self.circuit.columns.values[row]
+        if name is not None:
+            # NumPy makes numbers of arrays without axes; the gradient is what its input was.
+            is_array = isinstance(value, np.ndarray) and value.ndim == 0
+            return expressions.filled("np.asarray({0})" if is_array else "{0}", [ast.Name(name)])
         slope = 1.0 if row == self.output else 0.0  # the function may return its own input
         if type(value) is float:
             return expressions.literal(slope)
