@@ -332,10 +332,8 @@ class TracedCircuit(Circuit):
             return self._interpreted
         arrays = any(isinstance(value, np.ndarray) for value in self.columns.values)
         run = staged(self.code(), "forward_backward", self._interpreted, on_arrays=arrays)
-        of_rank_0 = any(
-            type(self.columns.values[row]) is np.ndarray and self.columns.values[row].ndim == 0
-            for row in self.inputs
-        )
+        values = [self.columns.values[row] for row in self.inputs]
+        of_rank_0 = any(isinstance(v, (np.ndarray, np.generic)) and v.ndim == 0 for v in values)
         if all(argument.tree.is_leaf for argument in self._traced_arguments) and not of_rank_0:
             return run
 
@@ -397,8 +395,11 @@ class TracedCircuit(Circuit):
         for argument in self._traced_arguments:
             leaves = list(flatten(gradients[argument.name])[0])
             for k, row in enumerate(argument.rows):
-                if row is not None and isinstance(self.columns.values[row], np.ndarray):
-                    leaves[k] = np.asarray(leaves[k], self.columns.values[row].dtype)
+                value = None if row is None else self.columns.values[row]
+                if isinstance(value, np.ndarray):
+                    leaves[k] = np.asarray(leaves[k], value.dtype)
+                elif isinstance(value, np.generic):
+                    leaves[k] = value.dtype.type(leaves[k])
             found[argument.name] = argument.tree.build(leaves)
         return found
 
