@@ -23,6 +23,8 @@ class Program:
         Whether second derivatives are compared with differences.
     peers : bool
         Whether autograd and JAX can run it: they have no writes in place, and no `math`.
+    at_a_kink : bool
+        Whether the point lies on a kink, where differences say nothing.
     """
 
     function: Callable[..., Any]
@@ -31,6 +33,7 @@ class Program:
     other: tuple[Any, ...] | None = None
     smooth: bool = True
     peers: bool = False
+    at_a_kink: bool = False
 
     @property
     def name(self) -> str:

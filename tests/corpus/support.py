@@ -46,9 +46,11 @@ def is_traced(leaf: Any) -> bool:
 def in_float64(value: Any) -> Any:
     """Return the same point in double precision."""
     return mapped(
-        lambda leaf: np.asarray(leaf, np.float64)[()]
-        if isinstance(leaf, (np.ndarray, np.floating)) and is_float(leaf)
-        else leaf,
+        lambda leaf: (
+            np.asarray(leaf, np.float64)[()]
+            if isinstance(leaf, (np.ndarray, np.floating)) and is_float(leaf)
+            else leaf
+        ),
         value,
     )
 
@@ -112,7 +114,7 @@ def along(program: Program, directions: Any) -> float:
         with np.errstate(all="ignore"):
             return program.function(*copy.deepcopy(moved), **copy.deepcopy(keywords))
 
-    h = 1e-3
+    h = 2e-4
     pairs = [at(k * h) - at(-k * h) for k in (1, 2, 3)]
     return float((45 * pairs[0] - 9 * pairs[1] + pairs[2]) / (60 * h))
 
