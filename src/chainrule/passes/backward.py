@@ -50,11 +50,12 @@ def fit(gradient: Any, value: Any) -> Any:
         plain = type(getattr(gradient, "_value", gradient)) is float
         return gradient if plain else GATES["item"](gradient)
     dtype = value.dtype
-    if getattr(gradient, "dtype", None) != dtype or not shape_of(gradient):
-        own = getattr(gradient, "_value", gradient)
-        if getattr(own, "dtype", None) != dtype:
-            gradient = GATES["astype"](gradient, dtype=dtype.name)
-    return gradient
+    own = getattr(gradient, "_value", gradient)
+    if getattr(own, "dtype", None) == dtype:  # the value's: a traced float says float64 itself
+        return gradient
+    if own is gradient:
+        return np.asarray(gradient, dtype)[()]
+    return GATES["astype"](gradient, dtype=dtype.name)
 
 
 def _unbroadcast(gradient: Any, have: tuple[int, ...], want: tuple[int, ...]) -> Any:

@@ -191,7 +191,7 @@ def astype(x: Any, dtype: Any) -> Any:
     """Cast between float dtypes; a cast to integers would lose the gradient."""
     dtype = np.dtype(dtype)
     if np.asarray(getattr(x, "_value", x)).dtype == dtype and np.ndim(x):
-        return x
+        return x._again() if is_traced(x) else x  # NumPy copies: writes are not shared
     if dtype.kind not in "fb" and x.dtype.kind == "f":
         missing(f"astype({dtype})", "A cast to integers loses the gradient; use np.floor instead.")
     return GATES["astype"](x, dtype=dtype.name)
@@ -316,7 +316,8 @@ def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
 def _take(a: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         return np.ravel(a)[indices]
-    return a[(*(slice(None),) * (axis % np.ndim(a)), indices)]
+    taken = a[(*(slice(None),) * (axis % np.ndim(a)), indices)]
+    return taken._again()  # NumPy copies, also where an index would give a view
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -370,7 +371,8 @@ def _einsum(*operands: Any, optimize: Any = False) -> Any:
 
 
 def _ravel(a: Any) -> Any:
-    return a if np.ndim(a) == 1 else np.reshape(a, (-1,))
+    # A view that has one axis already may have gaps between its elements: NumPy then copies.
+    return a if np.ndim(a) == 1 and a._lens is None else np.reshape(a, (-1,))
 
 
 def _nonzero(a: Any) -> Any:

@@ -115,7 +115,7 @@ def record(
         output = running(*positional, **named) if call is None else call(tape, positional, named)
     out_leaves, out_tree = flatten(output)
     outputs = tuple(row_of(tape, leaf) for leaf in out_leaves)
-    own: str = title or getattr(function, "__name__", "f")
+    own = str(title or getattr(function, "__name__", "f"))
     return Circuit(
         columns=tape,
         arguments=tuple(arguments),
