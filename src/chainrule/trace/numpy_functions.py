@@ -371,8 +371,10 @@ def _einsum(*operands: Any, optimize: Any = False) -> Any:
 
 
 def _ravel(a: Any) -> Any:
-    # A view that has one axis already may have gaps between its elements: NumPy then copies.
-    return a if np.ndim(a) == 1 and a._lens is None else np.reshape(a, (-1,))
+    flat = a if np.ndim(a) == 1 else np.reshape(a, (-1,))
+    # Where elements have gaps between them np.reshape may give a view, but np.ravel copies.
+    value = a._value
+    return flat if np.ndim(value) == 0 or value.flags.c_contiguous else flat._again()
 
 
 def _nonzero(a: Any) -> Any:
