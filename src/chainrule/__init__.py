@@ -101,8 +101,6 @@ def __getattr__(name: str) -> Any:
             f"module 'chainrule' has no attribute {name!r}.{did_you_mean(name, __all__)}"
         )
     globals()[name] = value  # the next look-up is an ordinary one
-    # TEMPORARY until the room is renamed: importing chainrule.trace.* hides the function.
-    globals()["trace"] = importlib.import_module(".face", __name__).trace
     return value
 
 

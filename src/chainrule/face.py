@@ -28,10 +28,10 @@ from .machines.interpret import run
 from .machines.staged import staged
 from .passes.backward import backward, is_float
 from .passes.recognise import recognise_sigmoids
-from .trace.formula import parse
-from .trace.record import record
-from .trace.sites import here
-from .trace.tape import Tape
+from .tracing.formula import parse
+from .tracing.record import record
+from .tracing.sites import here
+from .tracing.tape import Tape
 
 
 @dataclass(frozen=True)

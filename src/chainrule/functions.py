@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .gates import GATES, Gate
-from .trace.substitutes import as_array
+from .tracing.substitutes import as_array
 
 
 def _call(name: str, x: Any, **settings: Any) -> Any:

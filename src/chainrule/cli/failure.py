@@ -14,7 +14,7 @@ from types import TracebackType
 import click
 
 from ..errors import ChainruleError, FormulaError
-from ..trace.sites import here
+from ..tracing.sites import here
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PLACE = re.compile(r"^[^\s:]+:\d+: ")

@@ -48,7 +48,7 @@ def _names(ctx: click.Context, param: click.Parameter, typed: str) -> list[Compl
     if colon and file.endswith(".py"):
         names = _functions(file).get(function, [])
     else:
-        from ..trace.formula import parse
+        from ..tracing.formula import parse
 
         with contextlib.suppress(ValueError):
             names = list(parse(target).names)

@@ -137,7 +137,7 @@ class opened:  # noqa: N801 (reads as a statement: with opened(text) as target: 
 
 
 def _formula(text: str) -> Target:
-    from ..trace.formula import parse
+    from ..tracing.formula import parse
 
     if text == "-":
         text = sys.stdin.read(MOST_CHARACTERS).strip()

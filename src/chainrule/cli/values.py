@@ -77,7 +77,7 @@ def read(name: str, text: str, kind: Any = None) -> Any:
         except ValueError:
             raise Refused(f"{name}={text}: a whole number expected.") from None
     # Imported here: NumPy and the gates, which `--help` does without.
-    from ..trace.formula import parse
+    from ..tracing.formula import parse
 
     try:
         formula = parse(text)

@@ -17,10 +17,10 @@ from ..circuit.circuit import Argument, Circuit
 from ..circuit.tree import is_name
 from ..errors import DtypeError, MissingRuleError, did_you_mean
 from ..passes.backward import is_float
-from ..trace.formula import parse
-from ..trace.record import record
-from ..trace.sites import here
-from ..trace.tape import Tape
+from ..tracing.formula import parse
+from ..tracing.record import record
+from ..tracing.sites import here
+from ..tracing.tape import Tape
 from .end_to_end import EndToEnd
 from .evaluation import Evaluation
 from .gate_check import GateCheck
@@ -195,7 +195,7 @@ def _check(
     return GradientReport(
         failures=(*wrong_gates, *failures),
         kinks=tuple(listed(evaluation, {*kinks_at_the_point(evaluation), *near[0]}, near[1])),
-        not_checked=tuple([*(ends.not_checked if ends else ()), *not_sharp]),
+        not_checked=(*(ends.not_checked if ends else ()), *not_sharp),
         worst=max(worst, ends.worst if ends else 0.0),
         method=ends.method if ends else "difference quotients",
         evaluations=evaluation.count,

@@ -65,7 +65,7 @@ def complex_slope(function: Callable[[complex], Any], base: Any) -> Slope:
 
 
 def central_slope(
-    function: Function, noise: Any, *, target: float, enough: Any = 0.0, coarser: int = 0
+    function: Function, noise: Any, *, target: float, enough: Any = 0.0, coarser: Any = 0
 ) -> Slope:
     """Return the slope by central differences.
 
@@ -79,7 +79,7 @@ def central_slope(
         The relative error at which to stop.
     enough : float or ndarray
         The absolute error at which to stop.
-    coarser : int
+    coarser : int or ndarray of int
         How many powers of 4 the step may exceed 1.
     """
 
@@ -111,7 +111,7 @@ def _search(
     noise: Any,
     target: float,
     enough: Any,
-    coarser: int,
+    coarser: Any,
 ) -> Slope:
     best, best_error = _window(quotient, START, first, second, noise)
     level, jump, finer = START, 3, START
@@ -123,7 +123,7 @@ def _search(
             break
         finest_step = LARGEST * RATIO ** -(finer + 2)
         truncated = open_ & ~(best_error <= 8.0 * np.asarray(noise) / finest_step)
-        up_next = level - jump >= -coarser
+        up_next = level - jump >= -np.max(coarser)
         if finer < FINEST and (np.any(truncated) or not up_next):
             finer += 3
             window = finer
@@ -134,9 +134,14 @@ def _search(
         else:
             break
         value, error = _window(quotient, window, first, second, noise)
-        better = error < best_error
+        better = open_ & (error < best_error)
+        if window < START:
+            # A long step may settle on another slope, that of the far end of a softplus: it may
+            # only sharpen what shorter steps have said.
+            better &= (window >= -np.asarray(coarser)) & np.isfinite(best)
+            better &= np.abs(value - best) <= 2.0 * best_error
         known = np.any(np.isfinite(best_error))
-        stalled = 0 if np.any(better & open_) or not known else stalled + 1
+        stalled = 0 if np.any(better) or not known else stalled + 1
         best = np.where(better, value, best)
         best_error = np.where(better, error, best_error)
     return Slope(best, best_error)
@@ -151,11 +156,15 @@ def _window(
     left = (first * middle - coarse) / (first - 1.0)
     right = (first * fine - middle) / (first - 1.0)
     both = (second * right - left) / (second - 1.0)
-    # The error of each candidate is taken to be that of the one before it, which is larger.
-    candidates = ((fine, middle), (right, fine), (both, right))
-    value, error = np.asarray(np.nan), np.asarray(np.inf)
-    for candidate, before in candidates:
-        its = np.abs(candidate - before) + floor
+    # The error of each candidate is taken to be that of the one before it, which is larger. But
+    # extrapolation makes anything look settled: where the quotients themselves do not converge
+    # (the cube root at 0, or noise), their own spread is the error.
+    spread = np.abs(fine - middle)
+    converges = spread <= 0.4 * np.abs(middle - coarse) + floor
+    value, error = np.asarray(fine), spread + floor
+    error = np.where(np.isfinite(error), error, np.inf)
+    for candidate, before in ((right, fine), (both, right)):
+        its = np.where(converges, np.abs(candidate - before), spread) + floor
         better = its < error  # False for NaN
         value, error = np.where(better, candidate, value), np.where(better, its, error)
     return value, error
@@ -169,7 +178,7 @@ def scale_of(x: Any, empty: float = 1.0) -> Any:
     return np.ldexp(1.0, exponent - 1)
 
 
-def agrees(given: Any, slope: Slope, rtol: float, floor: Any = 0.0) -> Any:
+def agrees(given: Any, slope: Slope, rtol: Any, floor: Any = 0.0) -> Any:
     """Return whether the given slopes are the numeric ones within what can be told."""
     largest = np.maximum(np.abs(given), np.abs(slope.value))
     return np.abs(given - slope.value) <= rtol * largest + 3.0 * slope.error + floor

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..passes.contributions import Contributions
 from .differences import (
     EPSILON,
     Slope,
@@ -31,6 +32,7 @@ from .report import Finding, at, makes, number, place
 _DIRECTIONS = 3
 _WORK = 400_000  # gates to be run for one way of checking before a coarser one is taken
 RTOL_FLOAT32 = 1e-3
+UNDERFLOW = 1e-290  # 1 / (1 + exp(700)): a factor on the way was already rounded to 0
 
 OK, WRONG, BLUNT, INFINITE = "ok", "wrong", "blunt", "infinite"
 
@@ -374,7 +376,8 @@ class EndToEnd:
             return Outcome(OK if sharp else BLUNT, given, numeric, method, error)
         if agrees(given, slope, rtol, floor):
             return Outcome(OK if sharp else BLUNT, given, numeric, method, error)
-        if self._is_ill_conditioned(direction, abs(given - numeric)):
+        underflows = abs(given - numeric) < UNDERFLOW
+        if underflows or self._is_ill_conditioned(direction, abs(given - numeric)):
             return Outcome(BLUNT, given, numeric, method, error)
         return Outcome(WRONG, given, numeric, method, error)
 
@@ -494,14 +497,15 @@ class EndToEnd:
 
     def _first_not_finite(self) -> int | None:
         """Return the gate, from the end, where a gradient stops being finite."""
-        gradients, columns = self._gradients, self.evaluation.columns
-        for row in reversed(self.evaluation.main):
+        evaluation, gradients = self.evaluation, self._gradients
+        seeds = [(r, w) for r, w in evaluation.seeds if evaluation.active[r]]
+        found = Contributions(evaluation.columns, seeds, evaluation.active)
+        for row in reversed(evaluation.main):
             if gradients[row] is None or not np.all(np.isfinite(gradients[row])):
                 continue
-            for source in columns.inputs(row):
-                found = gradients[source]
-                if found is not None and not np.all(np.isfinite(np.asarray(found, float))):
-                    return row
+            parts = [part for _, _, part in found.of(row) if part is not None]
+            if not all(np.all(np.isfinite(part)) for part in parts):
+                return row
         return None
 
 

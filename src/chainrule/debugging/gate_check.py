@@ -7,6 +7,7 @@ random directions under a random upstream gradient, and is bisected where a dire
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,10 +138,8 @@ class GateCheck:
             good = good & np.isfinite(value)
         slope = Slope(np.full(out.shape, np.nan), np.full(out.shape, np.inf))
         if gate.analytic:
-            try:
+            with contextlib.suppress(TypeError):  # no complex loop for this ufunc
                 slope = complex_slope(lambda t: forward_complex(gate, moved(t), settings), out)
-            except TypeError:  # no complex loop for this ufunc
-                pass
         by_complex = np.isfinite(slope.value)
         here = self._side(inputs)
         noise = EPSILON * (2.0 * np.abs(out) + np.abs(np.where(np.isfinite(given), given * x, 0.0)))
@@ -156,7 +155,7 @@ class GateCheck:
             return values
 
         if not np.all(by_complex | ~good):
-            coarser = int(np.clip(-np.log2(np.min(scale)) / 2.0, 0, 64))
+            coarser = np.clip(-np.log2(span) / 2.0, 0, 64)
             other = central_slope(within, noise, target=1e-8, coarser=coarser)
             slope = Slope(
                 np.where(by_complex, slope.value, other.value),
@@ -218,9 +217,9 @@ class GateCheck:
             if attempt:
                 inputs = [self._nudged(v) if is_float(v) else v for v in inputs]
                 out = self.gate.forward(*inputs, **self.settings)
-            if all(np.all(np.isfinite(v)) for v in (out, *inputs)):
-                if self._structural_at(index, inputs, out):
-                    return
+            finite = all(np.all(np.isfinite(v)) for v in (out, *inputs))
+            if finite and self._structural_at(index, inputs, out):
+                return
         self.outcome.not_sharp.append(index)
 
     def _nudged(self, value: Any) -> Any:
@@ -297,7 +296,11 @@ class GateCheck:
             if not np.isfinite(slope.value):
                 return False
             if not right:
-                spot = first_wrong(x.size, lambda keep, s=step: not compare(_only(s, keep))[0])
+
+                def is_wrong(keep: Any, step: Any = step) -> bool:
+                    return not compare(_only(step, keep))[0]
+
+                spot = first_wrong(x.size, is_wrong)
                 if spot is None:
                     self._fail(index, given=given, numeric=float(slope.value), method=used)
                     return True

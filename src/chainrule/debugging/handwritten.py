@@ -14,7 +14,7 @@ import numpy as np
 from ..circuit.circuit import Argument, Circuit
 from ..circuit.tree import flatten
 from ..passes.contributions import Contributions
-from ..trace.sites import here
+from ..tracing.sites import here
 from .evaluation import Evaluation
 
 

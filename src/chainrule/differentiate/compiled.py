@@ -20,10 +20,10 @@ from ..errors import GuardError, did_you_mean
 from ..machines.interpret import interpret
 from ..machines.staged import staged
 from ..readings.code import function as source_of
-from ..trace.record import is_traceable, parameters_of, record
-from ..trace.sites import here
-from ..trace.tape import current_tape
-from ..trace.traced import Traced
+from ..tracing.record import is_traceable, parameters_of, record
+from ..tracing.sites import here
+from ..tracing.tape import current_tape
+from ..tracing.traced import Traced
 
 MACHINES = ("interpret", "staged")
 MOST_PATHS = 64

@@ -17,11 +17,11 @@ from ..circuit.tree import Tree, flatten
 from ..errors import DtypeError, NotScalarError
 from ..passes.backward import backward, is_float
 from ..passes.recognise import recognise_sigmoids
-from ..trace.record import checked_leaf, parameters_of, row_of
-from ..trace.sites import here
-from ..trace.substitutes import substituted
-from ..trace.tape import Tape, current_tape, recording
-from ..trace.traced import Traced
+from ..tracing.record import checked_leaf, parameters_of, row_of
+from ..tracing.sites import here
+from ..tracing.substitutes import substituted
+from ..tracing.tape import Tape, current_tape, recording
+from ..tracing.traced import Traced
 
 
 def to_argnums(argnums: int | Sequence[int], count: int) -> tuple[int, ...]:

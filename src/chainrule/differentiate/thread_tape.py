@@ -16,8 +16,8 @@ import numpy as np
 
 from ..circuit.columns import INPUT
 from ..passes.backward import is_float, sweep
-from ..trace.tape import Tape
-from ..trace.traced import Traced
+from ..tracing.tape import Tape
+from ..tracing.traced import Traced
 
 FEWEST_ROWS = 2**17
 """Rows that come in before it is worth asking which are still needed (a tenth of a second's)."""

@@ -16,7 +16,7 @@ import numpy as np
 from ..circuit.tree import flatten
 from ..errors import ShapeError
 from ..passes.backward import is_float
-from ..trace.sites import here
+from ..tracing.sites import here
 from .pullback import Pullback, to_argnums
 
 Function = Callable[..., Any]

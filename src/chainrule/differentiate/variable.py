@@ -21,8 +21,8 @@ from ..errors import (
     ShapeError,
 )
 from ..passes.backward import is_float
-from ..trace.sites import here
-from ..trace.traced import Traced
+from ..tracing.sites import here
+from ..tracing.traced import Traced
 from .thread_tape import ThreadTape
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..circuit.circuit import Circuit
 from ..circuit.columns import CONSTANT
-from ..trace.tape import Tape, recording
-from ..trace.traced import Traced
+from ..tracing.tape import Tape, recording
+from ..tracing.traced import Traced
 from .backward import backward, is_float
 from .recognise import recognise_sigmoids
 from .simplify import simplify

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..circuit.columns import CONSTANT, INPUT
 from ..gates import GATES
-from ..trace.tape import Tape
+from ..tracing.tape import Tape
 
 _PLAIN = (int, float)
 

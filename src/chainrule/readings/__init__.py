@@ -1,0 +1,1 @@
+"""Circuit in, text out; no reading imports another or runs anything."""

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..circuit.columns import CONSTANT, Columns
 from ..gates import Gate
-from ..trace.tape import Tape, recording
-from ..trace.traced import Traced
+from ..tracing.tape import Tape, recording
+from ..tracing.traced import Traced
 from . import expressions, numbers
 
 LONGEST = 60  # characters of a formula that can still be read aloud

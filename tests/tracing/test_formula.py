@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from chainrule.errors import FormulaError
 from chainrule.gates import GATES, inputs_of, settings_of
-from chainrule.trace.formula import parse
-from chainrule.trace.formula_functions import ALIASES, FUNCTIONS
-from chainrule.trace.formula_text import CHARACTERS
+from chainrule.tracing.formula import parse
+from chainrule.tracing.formula_functions import ALIASES, FUNCTIONS
+from chainrule.tracing.formula_text import CHARACTERS
 
 
 def value_of(text, **values):
