@@ -211,7 +211,7 @@ def test_check_finds_a_wrong_gate(monkeypatch):
     from dataclasses import replace
 
     from chainrule.gates import GATES
-    from chainrule.trace import formula_functions
+    from chainrule.tracing import formula_functions
 
     wrong = replace(GATES["sin"], local=(lambda out, x: 1.1,))
     monkeypatch.setitem(formula_functions.FUNCTIONS, "sin", wrong)

@@ -371,7 +371,7 @@ def _einsum(*operands: Any, optimize: Any = False) -> Any:
 
 
 def _ravel(a: Any) -> Any:
-    flat = a if np.ndim(a) == 1 else np.reshape(a, (-1,))
+    flat: Any = a if np.ndim(a) == 1 else np.reshape(a, (-1,))
     # Where elements have gaps between them np.reshape may give a view, but np.ravel copies.
     value = a._value
     return flat if np.ndim(value) == 0 or value.flags.c_contiguous else flat._again()
