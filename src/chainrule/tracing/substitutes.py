@@ -11,10 +11,11 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,7 @@ def _build() -> dict[Any, Any]:
 
 
 _TABLE: dict[Any, Any] = {}
+_NEVER = frozenset({"chainrule", "numpy"})
 _lock = threading.Lock()
 _active = 0
 _undo: list[tuple[dict[str, Any], str, Any]] = []
@@ -146,7 +148,7 @@ def _replace_in(namespace: dict[str, Any]) -> None:
 
 
 def _namespaces(function: Any) -> Iterator[dict[str, Any]]:
-    """Yield the global namespaces in which the function and what it closes over were written."""
+    """Yield the global namespaces of the function and of what it calls, closes over, or holds."""
     pending = [function]
     seen: set[int] = set()
     while pending:
@@ -161,16 +163,43 @@ def _namespaces(function: Any) -> Iterator[dict[str, Any]]:
         if hasattr(item, "__func__"):
             item = item.__func__
         if isinstance(item, FunctionType):
-            yield item.__globals__
+            namespace = item.__globals__
+            if id(namespace) not in seen:
+                seen.add(id(namespace))
+                yield namespace
+            pending += _called(item.__code__, namespace)
             for cell in item.__closure__ or ():
                 try:
                     pending.append(cell.cell_contents)
                 except ValueError:  # a cell not filled yet
                     continue
-        elif not isinstance(item, (type, ModuleType)) and callable(item):
-            call = vars(type(item)).get("__call__")
+        elif isinstance(item, type):
+            pending += [v for v in vars(item).values() if isinstance(v, FunctionType)]
+        elif not isinstance(item, ModuleType) and callable(item):
+            call = getattr(type(item), "__call__", None)
             if isinstance(call, FunctionType):
                 pending.append(call)
+
+
+def _called(code: CodeType, namespace: dict[str, Any]) -> Iterator[Any]:
+    """Yield the functions and classes of people's own modules whose names stand in the code."""
+    for name in code.co_names:
+        value = namespace.get(name)
+        parts = [value]
+        if isinstance(value, ModuleType) and _is_theirs(value.__name__):
+            parts = [vars(value).get(part) for part in code.co_names]
+        for part in parts:
+            if isinstance(part, (FunctionType, type)) and _is_theirs(part.__module__):
+                yield part
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):  # a function or comprehension inside
+            yield from _called(constant, namespace)
+
+
+def _is_theirs(module: str | None) -> bool:
+    """Whether a module is neither Python's own, nor NumPy's, nor ours."""
+    room = (module or "").partition(".")[0]
+    return room == "__main__" or (room not in _NEVER and room not in sys.stdlib_module_names)
 
 
 @contextmanager
