@@ -130,6 +130,8 @@ def assert_same(one: Any, two: Any, rtol: float, what: str = "") -> None:
         assert len(one) == len(two), what
         for k, (a, b) in enumerate(zip(one, two, strict=True)):
             assert_same(a, b, rtol, f"{what}[{k}]")
+    elif isinstance(one, str):
+        assert one == two, what
     elif one is not None:
         assert np.shape(one) == np.shape(two), what
         assert getattr(one, "dtype", None) == getattr(two, "dtype", None), what
