@@ -477,7 +477,7 @@ def test_argnums_and_max_elements() -> None:
         check_gradients(f, x, y, 2, argnums=2)
     with pytest.raises(ValueError, match="argnums=5"):
         check_gradients(f, x, y, 2, argnums=5)
-    with pytest.raises(ValueError, match="no argument 'xx'. Did you mean 'x'"):
+    with pytest.raises(ValueError, match=r"no argument 'xx'. Did you mean 'x'"):
         check_gradients(f, x, y, 2, argnums="xx")
     with pytest.raises(DtypeError, match=r"Write 3.0 instead of 3"):
         check_gradients(lambda n: n * 2, 3)
@@ -491,7 +491,9 @@ def test_argnums_and_max_elements() -> None:
 
 def test_it_works_as_an_assertion() -> None:
     assert check_gradients(circuit_a, 1.0, 2.0, 3.0, raises=True)
-    with pytest.raises(AssertionError, match="the gradient by z is 0.0, the complex step says 3.0"):
+    with pytest.raises(
+        AssertionError, match=r"the gradient by z is 0.0, the complex step says 3.0"
+    ):
         check_gradients(circuit_a, 1.0, 2.0, 3.0, gradient=lambda x, y, z: (z, z, 0.0), raises=True)
     assert issubclass(GradientError, ChainruleError)
 

@@ -54,7 +54,7 @@ def run(steps: list[tuple[str, int, int]], values: Any) -> Any:
     return np.sum(stack[-1])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(programs())
 def test_right_gradients_raise_no_alarm(program: Any) -> None:
     steps, values = program
@@ -66,7 +66,7 @@ def test_right_gradients_raise_no_alarm(program: Any) -> None:
     assert not report.failures, str(report)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(programs(), st.randoms(use_true_random=False))
 def test_a_planted_slip_is_named(program: Any, random: Any) -> None:
     steps, values = program

@@ -20,6 +20,7 @@ from .differences import (
     agrees,
     central_slope,
     complex_slope,
+    fine_slope,
     lies_between,
     one_sided_slope,
     scale_of,
@@ -376,8 +377,12 @@ class EndToEnd:
             return Outcome(OK if sharp else BLUNT, given, numeric, method, error)
         if agrees(given, slope, rtol, floor):
             return Outcome(OK if sharp else BLUNT, given, numeric, method, error)
-        underflows = abs(given - numeric) < UNDERFLOW
-        if underflows or self._is_ill_conditioned(direction, abs(given - numeric)):
+        apart = abs(given - numeric)
+        doubtful = apart < UNDERFLOW or self._is_ill_conditioned(direction, apart)
+        if method != "complex step" and not doubtful:
+            fine = fine_slope(value, self._noise)
+            doubtful = bool(abs(fine.value - numeric) > 0.1 * apart + 3.0 * fine.error)
+        if doubtful:
             return Outcome(BLUNT, given, numeric, method, error)
         return Outcome(WRONG, given, numeric, method, error)
 
