@@ -1,4 +1,4 @@
-"""Writes in place and views mean what they mean in NumPy, and the gradient is that of what happened.
+"""Writes in place and views mean what they mean in NumPy, with the gradient of what happened.
 
 Every program here is plain NumPy. It runs on plain arrays, on a Variable and under `grad`; the
 values must be the same, and the gradients those of central differences of the plain run.
@@ -323,8 +323,8 @@ def test_view_matches_memory():
         lambda a: np.repeat(a, 1), lambda a: np.pad(a, 0), lambda a: np.roll(a, 0), np.real,
         lambda a: np.atleast_2d(a), lambda a: np.einsum("ij->ji", a), lambda a: np.triu(a),
         lambda a: np.sort(a), lambda a: np.cumsum(a, 0), lambda a: a[::2].ravel(),
-        lambda a: a[:, ::2].ravel(), lambda a: a[:, :1].ravel(), lambda a: a[0, ::2].ravel(), lambda a: a.real,
-        lambda a: a.conj(), lambda a: np.round(a), lambda a: np.vstack([a]),
+        lambda a: a[:, ::2].ravel(), lambda a: a[:, :1].ravel(), lambda a: a[0, ::2].ravel(),
+        lambda a: a.real, lambda a: a.conj(), lambda a: np.round(a), lambda a: np.vstack([a]),
     ]  # fmt: skip
     plain = np.reshape(START, (2, 3)).copy()
     for number, call in enumerate(calls):

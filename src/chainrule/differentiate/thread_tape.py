@@ -23,6 +23,8 @@ FEWEST_ROWS = 2**17
 """Rows that come in before it is worth asking which are still needed (a tenth of a second's)."""
 FEWEST_BYTES = 64 * 2**20
 """Bytes of arrays that come in before it is."""
+MOST_LIVE = 0.75
+"""With a larger share of the rows still needed, dropping the others is work for little."""
 
 
 class ThreadTape(Tape):
@@ -124,7 +126,7 @@ class ThreadTape(Tape):
             wires = [held for held in gc.get_referrers(self) if isinstance(held, Traced)]
             marks = self._needed([wire._row for wire in wires])
             live = marks.count(1)
-            if live <= 0.75 * len(self):  # else it would be work for little
+            if live <= MOST_LIVE * len(self):
                 self._keep(marks, wires)
         self.limit = len(self) + max(FEWEST_ROWS, live)
         self.room = max(FEWEST_BYTES, self._bytes_held())
@@ -157,8 +159,8 @@ class ThreadTape(Tape):
             rows = np.frombuffer(getattr(self, name), np.int32)[kept]
             rows = np.where(rows >= 0, number[rows], -1).astype(np.int32)
             setattr(self, name, array("i", rows.tobytes()))
-        self.gates = list(itertools.compress(self.gates, marks))
-        self.values = list(itertools.compress(self.values, marks))
+        self.gates[:] = itertools.compress(self.gates, marks)
+        self.values[:] = itertools.compress(self.values, marks)
         self.gradients = list(itertools.compress(self.gradients, marks))
         self._touched = (range(len(self.gradients)), [])
         new = number.tolist()

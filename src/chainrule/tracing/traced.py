@@ -72,7 +72,8 @@ class Traced:
 
     @property
     def _value(self) -> Any:
-        return self._tape.values[self._current()]
+        row = self._current()  # first: to draw a view again may renumber the rows
+        return self._tape.values[row]
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if not options and method == "__call__":
@@ -286,13 +287,13 @@ def draw(tape: Tape, gate: Gate, inputs: tuple[Any, ...], settings: dict[str, An
             if type(value) in (list, tuple):
                 value = np.asarray(value)
             rows.append(tape.constant(value))
-    values = tape.values
+    arguments = [tape.values[row] for row in rows]
     try:
-        result = gate.compute([values[row] for row in rows], settings)
+        result = gate.compute(arguments, settings)
     except (ValueError, TypeError, IndexError) as error:
         raise _explained(error, gate, inputs) from None
     wire = tape.emit(gate, tuple(rows), settings, result, _frame())
-    if type(result) is np.ndarray and (result.base is not None or result is values[rows[0]]):
+    if type(result) is np.ndarray and (result.base is not None or result is arguments[0]):
         indexing.look(wire, gate, inputs, settings)
     return wire
 
