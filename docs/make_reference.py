@@ -180,7 +180,12 @@ REFERENCE_HEAD = """\
 <!-- Written by docs/make_reference.py from the docstrings. -->
 
 The public names, by `import chainrule as cr`. The [gates](gates.md) have a page of their own, and
-so have the [limits](limits.md).
+so have the [limits](limits.md). The examples are those of the docstrings and leave out the `cr.`:
+
+```python
+import numpy as np
+from chainrule import *
+```
 """
 
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -197,7 +202,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 CIRCUIT_MEMBERS = (
     "value", "gradients", "wires", "at", "code", "words", "table", "machine", "check",
 )  # fmt: skip
-VARIABLE_MEMBERS = ("backward", "grad", "value", "zero_grad", "detach", "item")
+VARIABLE_MEMBERS = ("value", "grad", "backward", "is_leaf")
 
 
 def reference_page() -> str:
@@ -267,44 +272,38 @@ def _members(thing: type) -> list[str]:
     return [name for name in wanted if hasattr(thing, name)]
 
 
+LISTS = ("Parameters", "Returns", "Raises", "Attributes", "Yields")
+
+
 def _as_markdown(docstring: str) -> str:
     """Return a numpydoc docstring as Markdown: sections in bold, parameters as a list."""
-    lines = docstring.split("\n")
-    out: list[str] = []
-    section = ""
-    k = 0
-    while k < len(lines):
-        line = lines[k]
-        if k + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[k + 1].strip()):
-            if section == "Examples":
-                _close(out)
-            section = line.strip()
-            out += ["", f"**{section}**", ""]
-            if section == "Examples":
-                out.append("```python")
-            k += 2
-            continue
-        if section == "Examples":
-            out.append(line)
-        elif section and line and not line.startswith(" "):
-            names, _, kind = line.partition(" : ")
-            out.append(f"- `{names}`" + (f" ({kind})" if kind else ""))
-        elif section and line.strip():
-            out[-1] += "  " if out[-1].startswith("- ") and ": " not in out[-1] else ""
-            out.append("  " + line.strip())
+    heading = re.compile(r"^(\w+)\n-{3,}\n", re.MULTILINE)
+    parts = heading.split(docstring.replace("TracedCircuit", "Circuit"))
+    out = [parts[0].strip()]
+    for title, body in zip(parts[1::2], parts[2::2], strict=True):
+        out.append(f"**{title}**")
+        if title in LISTS:
+            out.append("\n".join(_items(body)))
+        elif title == "Examples":
+            out += _examples(body)
         else:
-            out.append(line.replace("``", "`").rstrip())
-        k += 1
-    if section == "Examples":
-        _close(out)
-    text = "\n".join(line.rstrip() for line in out)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
+            out.append(body.strip())
+    return "\n\n".join(out) + "\n"
 
 
-def _close(out: list[str]) -> None:
-    while out and not out[-1].strip():
-        out.pop()
-    out.append("```")
+def _items(body: str) -> Iterator[str]:
+    """Yield a list item for each entry of a numpydoc list, indented lines and all."""
+    for entry in re.split(r"\n(?=\S)", body.strip()):
+        head, _, text = entry.partition("\n")
+        names, _, kind = head.partition(" : ")
+        said = inspect.cleandoc(text).replace("\n", "\n  ")
+        yield f"- `{names}`" + (f" ({kind})" if kind else "") + (f": {said}" if said else "")
+
+
+def _examples(body: str) -> Iterator[str]:
+    """Yield the sessions in fences and the words between them as they are."""
+    for part in re.split(r"\n\n+", body.strip()):
+        yield f"```python\n{part}\n```" if part.startswith(">>>") else part
 
 
 PAGES: dict[str, Callable[[], str]] = {"gates.md": gates_page, "reference.md": reference_page}
