@@ -30,7 +30,7 @@ from .passes.backward import backward, is_float
 from .passes.recognise import recognise_sigmoids
 from .tracing.formula import parse
 from .tracing.record import record
-from .tracing.sites import here
+from .tracing.sites import for_users, here
 from .tracing.tape import Tape
 
 
@@ -413,6 +413,7 @@ class TracedCircuit(Circuit):
         return check_circuit(self, **options)
 
 
+@for_users
 def trace(function: Callable[..., Any] | str, /, *args: Any, **keywords: Any) -> TracedCircuit:
     """Run a function once and return what it did as a circuit.
 

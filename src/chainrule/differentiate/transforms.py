@@ -16,7 +16,7 @@ import numpy as np
 from ..circuit.tree import flatten
 from ..errors import ShapeError
 from ..passes.backward import is_float
-from ..tracing.sites import here
+from ..tracing.sites import for_users, here
 from .pullback import Pullback, to_argnums
 
 Function = Callable[..., Any]
@@ -62,6 +62,7 @@ def value_and_grad(
     """
     _callable(function)
 
+    @for_users
     @functools.wraps(function)
     def gradient(*args: Any, **keywords: Any) -> Any:
         numbers = to_argnums(argnums, len(args))
@@ -95,6 +96,7 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = F
     """
     both = value_and_grad(function, argnums, has_aux)
 
+    @for_users
     @functools.wraps(function)
     def gradient(*args: Any, **keywords: Any) -> Any:
         value, found = both(*args, **keywords)
@@ -103,6 +105,7 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = F
     return gradient
 
 
+@for_users
 def vjp(function: Function, *args: Any, has_aux: bool = False) -> Any:
     """Run the function forward; return its output and the function that pulls gradients back.
 
@@ -167,6 +170,7 @@ def _matching(given: Any, like: Sequence[Any], tree: Any, whose: str, what: str)
     return checked
 
 
+@for_users
 def jvp(function: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return the output and its change along the tangents.
 
@@ -254,6 +258,7 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     """
     _callable(function)
 
+    @for_users
     @functools.wraps(function)
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
         numbers = to_argnums(argnums, len(args))
@@ -307,6 +312,7 @@ def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     return jacobian(grad(function, argnums), argnums)
 
 
+@for_users
 def hvp(function: Function, args: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """Return the product of the Hessian with a vector, without the Hessian.
 

@@ -7,20 +7,28 @@ REPL, in notebooks. A gate whose result is returned at once is named where the c
 
 from __future__ import annotations
 
+import contextlib
 import dis
+import functools
 import linecache
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType, FrameType
-from typing import Any
+from types import CodeType, FrameType, TracebackType
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+
+from ..errors import ChainruleError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "tour", "examples.py")  # plays the user's part
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-_is_ours: dict[str, bool] = {}
+_is_ours: dict[str, bool] = {contextlib.__file__: True, functools.__file__: True}
 
 NAMED = "named"
 RETURNED = "returned"
@@ -167,6 +175,31 @@ class Sites:
         self.table.append(Site(code.co_filename, line, name))
         self._index[key] = number
         return number
+
+
+def for_users(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Leave only the user's own frames in the traceback of an error of ours.
+
+    The one frame of the decorated function stays: Python adds it after us.
+    """
+
+    @functools.wraps(function)
+    def called(*args: _P.args, **options: _P.kwargs) -> _T:
+        try:
+            return function(*args, **options)
+        except ChainruleError as error:
+            kept = []
+            place = error.__traceback__
+            while place is not None:
+                if not is_ours(place.tb_frame):
+                    kept.append(place)
+                place = place.tb_next
+            below: TracebackType | None = None
+            for frame in reversed(kept):
+                below = TracebackType(below, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+            raise error.with_traceback(below) from error.__cause__
+
+    return called
 
 
 def here(depth: int = 1) -> str:

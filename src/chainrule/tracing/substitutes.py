@@ -176,7 +176,7 @@ def _namespaces(function: Any) -> Iterator[dict[str, Any]]:
         elif isinstance(item, type):
             pending += [v for v in vars(item).values() if isinstance(v, FunctionType)]
         elif not isinstance(item, ModuleType) and callable(item):
-            call = getattr(type(item), "__call__", None)
+            call = type(item).__call__
             if isinstance(call, FunctionType):
                 pending.append(call)
 

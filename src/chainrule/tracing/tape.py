@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..circuit.columns import CONSTANT, INPUT, Columns
+from ..errors import LostTraceError
 from ..gates import GATES, Gate
 from .sites import NOWHERE, Site, Sites
 
@@ -191,5 +192,10 @@ def recording(tape: Tape) -> Iterator[Tape]:
     _recordings.stack.append(tape)
     try:
         yield tape
+    except ValueError as error:
+        # NumPy hides our refusal to become a float behind "an array element with a sequence".
+        if isinstance(error.__cause__, LostTraceError):
+            raise error.__cause__.with_traceback(error.__traceback__) from None
+        raise
     finally:
         _recordings.stack.pop()

@@ -176,7 +176,8 @@ class Traced:
         self._lost(
             "turned into a plain float",
             "call the NumPy function of that name (np.exp, not a math function imported under "
-            "another name), or drop float(...); to look at the number, print the value",
+            "another name), or drop float(...); to fill an array with traced values, build it with "
+            "np.stack or np.concatenate; to look at the number, print the value",
         )
 
     def __complex__(self) -> complex:
