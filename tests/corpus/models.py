@@ -159,7 +159,14 @@ def principal_direction(v, X):
 
 
 def einsum_model(A, B, C):
-    return np.einsum("ij,jk,ik->", A, B, C) + np.einsum("ii->i", A @ A.T).prod()
+    return np.einsum("ij,jk,ik->", A, B, C) + np.einsum("ij,ij->i", A, A).prod()
+
+
+def einsum_diagonals(A, B):
+    diagonal = np.einsum("ii->i", A @ A.T)
+    return (
+        diagonal.prod() + np.einsum("...ij,...jk->...ik", B, A).sum() + np.einsum("ij->ji", A)[0, 1]
+    )
 
 
 def tensor_products(A, B):
@@ -270,6 +277,7 @@ MODELS = (
     program(distances, normal(3, 2), normal(4, 2), peers=True),
     program(principal_direction, normal(3), normal(5, 3), peers=True),
     program(einsum_model, normal(2, 3), normal(3, 4), normal(2, 4), peers=True),
+    program(einsum_diagonals, normal(2, 3), normal(4, 3, 2)),
     program(tensor_products, normal(2, 3), normal(3, 2), peers=True),
     program(batched_matmul, normal(2, 1, 3, 4), normal(5, 4, 2), peers=True),
     program(vectors_and_matrices, normal(3), normal(3, 3), peers=True),
