@@ -65,10 +65,12 @@ class Drawing:
     same: list[int]
 
 
-def copied(circuit: Circuit) -> Tape:
+def copied(circuit: Circuit, *, recognise: bool = True) -> Tape:
     """Return a tape that goes on where the circuit's rows end, its sigmoids recognised."""
-    read = [*circuit.outputs, *(row for row, _ in circuit.guards)]
-    source = recognise_sigmoids(circuit.columns, read, circuit.hint_of)
+    source = circuit.columns
+    if recognise:
+        read = [*circuit.outputs, *(row for row, _ in circuit.guards)]
+        source = recognise_sigmoids(source, read, circuit.hint_of)
     tape = Tape(Traced, with_sites=False)
     tape.gates = list(source.gates)
     tape.left = array("i", source.left)
@@ -79,9 +81,13 @@ def copied(circuit: Circuit) -> Tape:
     return tape
 
 
-def draw(circuit: Circuit, output: int) -> Drawing:
-    """Draw the backward pass from one scalar output to all float inputs."""
-    tape = copied(circuit)
+def draw(circuit: Circuit, output: int, *, recognise: bool = True) -> Drawing:
+    """Draw the backward pass from one scalar output to all float inputs.
+
+    With `recognise`, a written-out sigmoid is differentiated as the one gate that it is, and the
+    wires inside it get no gradients.
+    """
+    tape = copied(circuit, recognise=recognise)
     start = len(tape)
     tape.borrows = True
     inputs = [row for row in circuit.inputs if is_float(tape.values[row])]
