@@ -125,8 +125,20 @@ def _identity(tape: Tape, row: int, keep: Container[int]) -> int | None:
             return other
         if name == "divide":
             continue
-        if number == -1 and keeps and tape.gates[other].name == "negative":
-            return tape.left[other]
+        if number == -1 and keeps:
+            if tape.gates[other].name == "negative":
+                return tape.left[other]
+            if tape.gates[other].name != "divide":
+                tape.gates[row] = GATES["negative"]
+                _rewire(tape, row, (other,))
+                return None
+        if tape.gates[other].name == "divide":
+            above, below = tape.left[other], tape.right[other]
+            factor = None if above in keep else _plain(tape, above)
+            if factor is not None:
+                tape.gates[row] = tape.gates[other]
+                _rewire(tape, row, (tape.constant(number * factor), below))
+                return None
         if tape.gates[other].name == "multiply":
             for inner, rest in (
                 (tape.left[other], tape.right[other]),

@@ -92,7 +92,8 @@ def call_ufunc(
         missing(f"np.{ufunc.__name__}.{method}")
     gate = UFUNCS.get(_SAME.get(ufunc, ufunc))
     if gate is None:
-        missing(f"np.{ufunc.__name__}")
+        known = getattr(np, ufunc.__name__, None) is ufunc
+        missing(f"np.{ufunc.__name__}" if known else f"the ufunc {ufunc.__name__}")
     dtype = options.pop("dtype", None)
     extra = [k for k, v in options.items() if not (k == "where" and v is True)]
     if extra:

@@ -47,11 +47,15 @@ class Site:
         The line, from 1.
     name : str or None
         The variable that took the result, if one did.
+    by_call : bool
+        Whether a call made it rather than an operator: `max(x, y)` compares, but its result is
+        not the comparison.
     """
 
     file: str
     line: int
     name: str | None
+    by_call: bool = False
 
     def __str__(self) -> str:
         return f"{os.path.basename(self.file)}:{self.line}"
@@ -108,18 +112,19 @@ def _stored_name(instructions: list[dis.Instruction], index: int) -> tuple[str, 
     return NAMELESS, None
 
 
-_tables: dict[int, tuple[CodeType, dict[int, tuple[str, str | None, int]]]] = {}
+_Fate = tuple[str, str | None, int, bool]
+_tables: dict[int, tuple[CodeType, dict[int, _Fate]]] = {}
 _MOST_TABLES = 4096  # code objects kept alive by the cache; past that it starts anew
 
 
-def _fate(code: CodeType, offset: int) -> tuple[str, str | None, int]:
-    """Return (fate, name, line) of what the instruction at this offset gives."""
+def _fate(code: CodeType, offset: int) -> _Fate:
+    """Return (fate, name, line, by call) of what the instruction at this offset gives."""
     held = _tables.get(id(code))
     if held is None or held[0] is not code:
         if len(_tables) >= _MOST_TABLES:
             _tables.clear()
         instructions = list(dis.get_instructions(code))
-        table: dict[int, tuple[str, str | None, int]] = {}
+        table: dict[int, _Fate] = {}
         line = code.co_firstlineno
         for position, instruction in enumerate(instructions):
             start = instruction.positions.lineno if instruction.positions else None
@@ -129,9 +134,9 @@ def _fate(code: CodeType, offset: int) -> tuple[str, str | None, int]:
             following = instructions[position + 1 : position + 2]
             end = following[0].offset if following else len(code.co_code)
             for place in range(instruction.offset, end, 2):
-                table[place] = (fate, name, line)
+                table[place] = (fate, name, line, instruction.opname.startswith("CALL"))
         held = _tables[id(code)] = (code, table)
-    return held[1].get(offset, (NAMELESS, None, code.co_firstlineno))
+    return held[1].get(offset, (NAMELESS, None, code.co_firstlineno, False))
 
 
 class Sites:
@@ -155,7 +160,7 @@ class Sites:
         if found is not None:
             return found
         code = frame.f_code
-        fate, name, line = _fate(code, frame.f_lasti)
+        fate, name, line, by_call = _fate(code, frame.f_lasti)
         if fate == RETURNED:
             # Named by whoever called: the key must tell the callers apart.
             caller = frame.f_back
@@ -164,7 +169,7 @@ class Sites:
             while caller is not None and fate == RETURNED and not is_ours(caller):
                 chain += [caller.f_code, caller.f_lasti]
                 self._codes.append(caller.f_code)
-                fate, name, _ = _fate(caller.f_code, caller.f_lasti)
+                fate, name, *_ = _fate(caller.f_code, caller.f_lasti)
                 caller = caller.f_back
             key = tuple(id(part) if isinstance(part, CodeType) else part for part in chain)
             found = self._index.get(key)
@@ -172,7 +177,7 @@ class Sites:
                 return found
         number = len(self.table)
         self._codes.append(code)
-        self.table.append(Site(code.co_filename, line, name))
+        self.table.append(Site(code.co_filename, line, name, by_call))
         self._index[key] = number
         return number
 

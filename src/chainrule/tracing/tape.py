@@ -168,8 +168,11 @@ class Tape(Columns):
         """Return the user's name for a row, if there is one."""
         if row in self.names or self.sites is None:
             return self.names.get(row)
-        site = self.row_sites[row]
-        return self.sites.table[site].name if site > 0 else None
+        number = self.row_sites[row]
+        if number <= 0:
+            return None
+        site = self.sites.table[number]
+        return None if site.by_call and type(self.values[row]) is bool else site.name
 
 
 class _Recordings(threading.local):
