@@ -567,6 +567,7 @@ def test_bytes_a_gate():
 def test_rows_stay_bounded(monkeypatch):
     """A loop that never goes backward, and one that does, keep only what is needed."""
     monkeypatch.setattr(thread_tape, "FEWEST_ROWS", 1000)
+    monkeypatch.setattr(thread_tape, "ROWS_A_SECOND", 0)
 
     def run():
         tape().limit = 1000

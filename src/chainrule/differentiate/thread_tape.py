@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import time
 from array import array
 from typing import Any
 
@@ -25,6 +26,9 @@ FEWEST_BYTES = 64 * 2**20
 """Bytes of arrays that come in before it is."""
 MOST_LIVE = 0.75
 """With a larger share of the rows still needed, dropping the others is work for little."""
+ROWS_A_SECOND = 15e6
+"""How many rows must come in for each second that asking took: a tenth of the time it takes to
+record them. In a process of many objects, asking is slow."""
 
 
 class ThreadTape(Tape):
@@ -39,7 +43,7 @@ class ThreadTape(Tape):
         What the latest pass left at each row.
     """
 
-    __slots__ = ("_frozen", "_touched", "gradients", "leaf_gradients")
+    __slots__ = ("_frozen", "_full_room", "_touched", "gradients", "leaf_gradients")
 
     def __init__(self, kind: type) -> None:
         super().__init__(kind, with_sites=False)
@@ -49,7 +53,7 @@ class ThreadTape(Tape):
         self._touched: tuple[range, list[int]] = (range(0), [])
         self._frozen = gc.get_freeze_count()
         self.limit = FEWEST_ROWS
-        self.room = FEWEST_BYTES
+        self.room = self._full_room = FEWEST_BYTES
 
     def guard(self, row: int, seen: bool | int) -> None:
         """Note nothing: what Python decided is in the rows that came after."""
@@ -120,6 +124,7 @@ class ThreadTape(Tape):
         Who holds a Variable is not noted anywhere: to note it would cost every gate. The garbage
         collector is asked instead, which knows every Variable as one that refers to this tape.
         """
+        start = time.perf_counter()
         live = len(self)
         # gc.freeze hides objects from the collector: then nothing can be dropped.
         if gc.get_freeze_count() <= self._frozen:
@@ -128,8 +133,10 @@ class ThreadTape(Tape):
             live = marks.count(1)
             if live <= MOST_LIVE * len(self):
                 self._keep(marks, wires)
-        self.limit = len(self) + max(FEWEST_ROWS, live)
-        self.room = max(FEWEST_BYTES, self._bytes_held())
+        if self.room != self._full_room:  # else there are numbers only, and nothing to count
+            self._full_room = self.room = max(FEWEST_BYTES, self._bytes_held())
+        seconds = time.perf_counter() - start
+        self.limit = len(self) + max(FEWEST_ROWS, live, int(ROWS_A_SECOND * seconds))
 
     def _needed(self, rows: list[int]) -> bytearray:
         """Mark these rows and those they were computed from."""
