@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,10 +28,15 @@ from .machines.interpret import run
 from .machines.staged import staged
 from .passes.backward import backward, is_float
 from .passes.recognise import recognise_sigmoids
+from .readings.notation import notation_of
 from .tracing.formula import parse
 from .tracing.record import record
 from .tracing.sites import for_users, here
 from .tracing.tape import Tape
+
+if TYPE_CHECKING:
+    from .debugging.steps import Steps
+    from .readings.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -263,7 +268,7 @@ class TracedCircuit(Circuit):
 
     # ------------------------------------------------------------------ readings
 
-    def code(self, style: str = "module") -> str:
+    def code(self, style: str = "module", *, notation: str = "dz") -> str:
         """Return the backward pass as source code.
 
         Parameters
@@ -271,6 +276,8 @@ class TracedCircuit(Circuit):
         style : {"module", "listing"}
             "module": a module that defines `forward_backward(...) -> (value, gradients)` and needs
             only math or NumPy. "listing": the hand-staged form at this point, lines numbered.
+        notation : {"dz", "df/dz", "nabla"}
+            How gradients are called: the variables dz, df_dz or nabla_z.
 
         Raises
         ------
@@ -281,24 +288,97 @@ class TracedCircuit(Circuit):
         if style == "module":
             from .readings.code import module
 
-            return module(self)
+            return module(self, notation_of(notation))
         if style == "listing":
             from .readings.listing import listing
 
-            return listing(self)
+            return listing(self, notation_of(notation))
         raise ValueError(f"{here()}style must be 'module' or 'listing', not {style!r}")
 
-    def words(self) -> str:
-        """Return a sentence for each gate from its actual numbers, forward and backward."""
+    def words(self, *, notation: str = "dz") -> str:
+        """Return a sentence for each gate from its actual numbers, forward and backward.
+
+        `notation` says how gradients are called: "dz", "df/dz" or "nabla".
+        """
         from .readings.words import words
 
-        return words(self, self._gradients_or_none())
+        return words(self, self._gradients_or_none(), notation=notation_of(notation))
 
-    def table(self) -> str:
-        """Return a table of the wires: name, gate, value, gradient, line."""
+    def table(self, *, notation: str = "dz") -> str:
+        """Return a table of the wires: name, gate, value, gradient, line.
+
+        `notation` says what stands over the gradients: "dz", "df/dz" or "nabla".
+        """
         from .readings.table import table
 
-        return table(self, self._gradients_or_none())
+        return table(self, self._gradients_or_none(), notation=notation_of(notation))
+
+    def latex(
+        self,
+        *,
+        parts: Sequence[str] = ("formula", "forward", "local", "chain"),
+        notation: str = "dz",
+        document: bool = False,
+        most: int = 60,
+    ) -> str:
+        """Return the circuit in LaTeX: formula, forward pass, local gradients, chain rule.
+
+        Parameters
+        ----------
+        parts : sequence of {"formula", "forward", "local", "chain"}
+            What to write. A circuit that gives no single number has the first two only.
+        notation : {"dz", "df/dz", "nabla"}
+            How gradients are called.
+        document : bool
+            Whether to put a whole article around it; else it needs the package amsmath.
+        most : int
+            How many lines a part has at most; those in the middle are left out.
+        """
+        from .readings.latex import latex
+
+        chosen = notation_of(notation)
+        gradients = self._gradients_or_none()
+        return latex(self, gradients, parts=parts, notation=chosen, document=document, most=most)
+
+    def steps(self, *, notation: str = "dz") -> Steps:
+        """Return the backward pass gate by gate, to be walked forward and back.
+
+        Examples
+        --------
+        >>> steps = trace("(x + y) * z", x=-2, y=5, z=-4).steps()
+        >>> for step in steps:
+        ...     print(step.upstream, {a.wire: a.after for a in step.added})
+        1.0 {'t1': -4.0, 'z': 3.0}
+        -4.0 {'x': -4.0, 'y': -4.0}
+        """
+        from .debugging.steps import Steps
+
+        return Steps(self, notation_of(notation))
+
+    def ledger(self, wire: str | None = None, *, largest: int = 10, notation: str = "dz") -> Ledger:
+        """Return why a gradient is this number: its contributions by path, or by block and layer.
+
+        Parameters
+        ----------
+        wire : str, optional
+            The wire's name; an element as "w[0]". Without one: the gradient's norm at every named
+            wire, and the gain from layer to layer.
+        largest : int
+            How many contributions are listed, the largest first.
+        notation : {"dz", "df/dz", "nabla"}
+            How gradients are called.
+        """
+        from .readings.ledger import ledger
+
+        self._scalar_output()
+        return ledger(
+            self,
+            self._gradients_or_none(),
+            wire,
+            self.row,
+            largest=largest,
+            notation=notation_of(notation),
+        )
 
     def _gradients_or_none(self) -> list[Any]:
         """Return the gradient of each row; all None where the output is not one number."""

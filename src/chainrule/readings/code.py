@@ -16,21 +16,24 @@ from ..circuit.circuit import Argument, Circuit
 from ..circuit.naming import RESERVED
 from ..circuit.tree import clean_name, is_name
 from . import expressions
+from .notation import DZ, Notation
 from .writer import Line, Writer
 
 INDENT = "    "
 
 
-def module(circuit: Circuit) -> str:
+def module(circuit: Circuit, notation: Notation = DZ) -> str:
     """Return the source of a module with `forward_backward(...) -> (value, gradients)`.
 
     Parameters
     ----------
     circuit : Circuit
         A circuit with one scalar output.
+    notation : Notation
+        How the variables of gradients are called.
     """
     (output,) = circuit.outputs
-    writer = Writer(circuit, output)
+    writer = Writer(circuit, output, notation)
     value = expressions.text_of(writer.outputs[0])
     gradients = {
         a.name: a.tree.build(

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..circuit.circuit import Circuit
 from . import expressions
+from .notation import DZ, Notation
 from .writer import Writer
 
 _ENOUGH = 1e-12  # relative error of 1 - s against s(-x) up to which the short form is written
@@ -46,16 +47,18 @@ class _Textbook(Writer):
         return None
 
 
-def listing(circuit: Circuit) -> str:
+def listing(circuit: Circuit, notation: Notation = DZ) -> str:
     """Return the hand-staged listing at the circuit's point; a script that runs as it is.
 
     Parameters
     ----------
     circuit : Circuit
         A circuit with one scalar output.
+    notation : Notation
+        How the variables of gradients are called.
     """
     (output,) = circuit.outputs
-    writer = _Textbook(circuit, output)
+    writer = _Textbook(circuit, output, notation)
     values = circuit.columns.values
     lines = [f"{writer.variable(row)} = {_given(values[row])}" for row in circuit.inputs]
     lines += [f"{name} = {_given(value)}" for name, value in writer.constants.items()]

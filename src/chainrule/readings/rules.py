@@ -19,6 +19,7 @@ from ..gates import Gate
 from ..tracing.tape import Tape, recording
 from ..tracing.traced import Traced
 from . import expressions, numbers
+from .notation import DZ, Notation
 
 LONGEST = 60  # characters of a formula that can still be read aloud
 _MOST_GATES = 12
@@ -28,7 +29,13 @@ _TWO_SIGNS = re.compile(r"([-+])(-[\w.]+)")
 
 
 def formula(
-    columns: Columns, row: int, index: int, name: Callable[[int], str], upstream: Any
+    columns: Columns,
+    row: int,
+    index: int,
+    name: Callable[[int], str],
+    upstream: Any,
+    notation: Notation = DZ,
+    output: str = "f",
 ) -> str | None:
     """Return the slope along one input, or a structural gate's gradient, as an expression.
 
@@ -41,9 +48,13 @@ def formula(
     index : int
         Which input.
     name : callable
-        `name(row)` is the variable of a wire; its gradient is called d + name.
+        `name(row)` is the variable of a wire.
     upstream : float or ndarray
         The gradient that arrives.
+    notation : Notation
+        How its gradient is called.
+    output : str
+        The output's name.
 
     Returns
     -------
@@ -76,7 +87,7 @@ def formula(
         if is_local:
             result = rule(out, *arguments, **columns.settings_of(row))
         else:
-            g = wire(upstream, expressions.name(f"d{name(row)}"))
+            g = wire(upstream, expressions.name(notation.term(name(row), output)))
             result = rule(g, out, *arguments, **columns.settings_of(row))
     if not isinstance(result, Traced) or len(tape) - len(trees) > _MOST_GATES:
         return None

@@ -18,6 +18,7 @@ from ..gates import Gate
 from ..passes.backward import is_float
 from ..passes.contributions import Contribution, Contributions
 from . import rules
+from .notation import DZ, Notation
 from .numbers import (
     brief,
     clauses,
@@ -51,6 +52,8 @@ class Speaker:
         What each gate hands to its inputs.
     active : bytearray
         1 for the rows that an input can move.
+    notation : Notation
+        How the gradients of arrays are called.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class Speaker:
         gradients: Sequence[Any],
         handed: Contributions,
         active: bytearray,
+        notation: Notation = DZ,
     ) -> None:
         self.circuit = circuit
+        self.notation = notation
         self.columns = circuit.columns
         self.gradients = gradients
         self.handed = handed
@@ -160,12 +165,24 @@ class Speaker:
         name = self.name(row)
         if is_number(upstream):
             return name
-        return f"{name}, with d{name} of norm {norm(upstream)}"
+        return f"{name}, with {self.gradient(row)} of norm {norm(upstream)}"
 
     def upstream(self, row: int) -> str:
-        """Return the gradient that arrives at a gate: a number, or d + name for an array."""
+        """Return the gradient that arrives at a gate: a number, or an array's name."""
         upstream = self.gradients[row]
-        return number(upstream) if is_number(upstream) else f"d{self.name(row)}"
+        return number(upstream) if is_number(upstream) else self.gradient(row)
+
+    def gradient(self, row: int) -> str:
+        """Return what the gradient on a wire is called."""
+        return self.notation.text(self.name(row), self._output)
+
+    @property
+    def _output(self) -> str:
+        return self.name(self.circuit.outputs[0])
+
+    def _written(self, row: int, index: int) -> str | None:
+        upstream, called = self.gradients[row], self.notation
+        return rules.formula(self.columns, row, index, self.name, upstream, called, self._output)
 
     def amount(self, row: int, contribution: Contribution) -> str:
         """Return " = -8.00" or ", norm 0.31", and the sum over copies where there were any."""
@@ -279,7 +296,7 @@ class Speaker:
         along = f" along {name}" if several else ""
         if c.part is None or is_zero(c.slope):
             return f"is flat here{along}, with slope 0, so {name} gets 0"
-        written = rules.formula(self.columns, row, index, self.name, upstream)
+        written = self._written(row, index)
         formula = f" {written}" if written and _says_more(written) else ""
         if is_number(c.slope):
             slope = f"{formula} =" if formula else ""
@@ -347,12 +364,12 @@ class Speaker:
             if c.part is None:
                 phrases.append(f"{name} gets 0")
                 continue
-            written = rules.formula(self.columns, row, index, self.name, upstream)
+            written = self._written(row, index)
             formula = f" = {written}" if written else ""
             at = f", shape {shape(c.part)}, norm {norm(c.part)}"
             amount = f" = {number(c.part)}" if is_number(c.part) else at
-            phrases.append(f"d{name}{formula}{amount}")
-        given = f"with d{self.name(row)} = {number(upstream)}, " if is_number(upstream) else ""
+            phrases.append(f"{self.gradient(c.row)}{formula}{amount}")
+        given = f"with {self.gradient(row)} = {number(upstream)}, " if is_number(upstream) else ""
         why = self.why_once(gate, " (")
         return f"{given}{gate.name} multiplies back: {clauses(phrases)}{why + ')' if why else ''}"
 

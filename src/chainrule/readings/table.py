@@ -15,15 +15,17 @@ import numpy as np
 from ..circuit.circuit import Circuit
 from ..circuit.columns import CONSTANT, INPUT
 from . import expressions, rules
+from .notation import DZ, Notation
 from .numbers import exact, is_number, norm, plain, shape, shortened, statistic
 
 WIDTH = 100
-_HEADINGS = ("wire", "gate", "value", "gradient", "line")
 _NARROWEST = (6, 8, 12, 12, 4)  # columns are not shortened beyond this
 _MOST_NAMES = 8  # inputs of one gate that are named one by one
 
 
-def table(circuit: Circuit, gradients: Sequence[Any], *, most: int = 200) -> str:
+def table(
+    circuit: Circuit, gradients: Sequence[Any], *, most: int = 200, notation: Notation = DZ
+) -> str:
     """Return a circuit as a table: wire, gate, value, gradient, line.
 
     Parameters
@@ -34,6 +36,8 @@ def table(circuit: Circuit, gradients: Sequence[Any], *, most: int = 200) -> str
         The gradient of each row, None where there is none.
     most : int
         How many wires are shown at most; those in the middle are left out.
+    notation : Notation
+        What stands over the gradients.
 
     Returns
     -------
@@ -55,11 +59,13 @@ def table(circuit: Circuit, gradients: Sequence[Any], *, most: int = 200) -> str
         for row, value, gradient in zip(shown, values, slopes, strict=True)
     ]
     used = 5 if any(cell[4] for cell in cells) else 4  # a formula has no lines
-    widths = _widths([_HEADINGS, *cells], used)
+    output = circuit.names[circuit.outputs[0]] if circuit.outputs else "f"
+    headings = ("wire", "gate", "value", notation.heading_for(output), "line")
+    widths = _widths([headings, *cells], used)
     lines = [
         _title(circuit),
         "",
-        _line(_HEADINGS, widths),
+        _line(headings, widths),
         _line(["-" * w for w in widths], widths),
     ]
     lines += [_line(cell, widths) for cell in cells]

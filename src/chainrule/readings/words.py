@@ -13,6 +13,7 @@ from typing import Any
 from ..circuit.circuit import Circuit
 from ..passes.backward import is_float
 from ..passes.contributions import Contributions
+from .notation import DZ, Notation
 from .numbers import is_number, listed, norm, number, shape, value_text
 from .sentences import Speaker
 
@@ -20,7 +21,9 @@ _MOST_INPUTS = 12  # inputs named in one sentence
 _MOST_ADDENDS = 6  # contributions written out in one sum
 
 
-def words(circuit: Circuit, gradients: Sequence[Any], *, most: int = 200) -> str:
+def words(
+    circuit: Circuit, gradients: Sequence[Any], *, most: int = 200, notation: Notation = DZ
+) -> str:
     """Tell a circuit in sentences.
 
     Parameters
@@ -32,13 +35,15 @@ def words(circuit: Circuit, gradients: Sequence[Any], *, most: int = 200) -> str
         number: then only the forward pass is told.
     most : int
         How many sentences about gates there are at most; those in the middle are left out.
+    notation : Notation
+        How gradients are called.
 
     Returns
     -------
     str
         A sentence a line, under the headings "Forward pass" and "Backward pass".
     """
-    account = _Account(circuit, gradients)
+    account = _Account(circuit, gradients, notation)
     lines = ["Forward pass", *account.forward(most // 2), "", "Backward pass"]
     return "\n".join([*lines, *account.backward(most - most // 2)])
 
@@ -46,7 +51,7 @@ def words(circuit: Circuit, gradients: Sequence[Any], *, most: int = 200) -> str
 class _Account:
     """The order in which a circuit is told."""
 
-    def __init__(self, circuit: Circuit, gradients: Sequence[Any]) -> None:
+    def __init__(self, circuit: Circuit, gradients: Sequence[Any], notation: Notation) -> None:
         self.circuit = circuit
         self.gradients = gradients
         columns = circuit.columns
@@ -58,7 +63,7 @@ class _Account:
             if gradients[output] is not None and active[output]:
                 seeds = [(output, gradients[output])]
         self.handed = Contributions(columns, seeds, active)
-        self.speaker = Speaker(circuit, gradients, self.handed, active)
+        self.speaker = Speaker(circuit, gradients, self.handed, active, notation)
         self.rows = list(circuit.gate_rows())
 
     # ------------------------------------------------------------------ forward
@@ -137,7 +142,7 @@ class _Account:
         by = self.speaker.names([gate for gate, _ in arrived])
         head = f"{name} is used {len(arrived)} times, by {by}:"
         if not is_number(total):
-            return f"{head} d{name} is the sum of what they hand back, norm {norm(total)}."
+            return f"{head} {self.speaker.gradient(row)} is the sum of what they hand back, norm {norm(total)}."
         addends = [number(part) for _, part in arrived[:_MOST_ADDENDS]]
         written = addends[0] + "".join(
             f" - {text[1:]}" if text.startswith("-") else f" + {text}" for text in addends[1:]
@@ -162,9 +167,10 @@ class _Account:
             elif not self.handed.to(row):
                 yield f"  No gradient reaches {name(row)}, so it is 0."
             found.append(
-                f"d{name(row)} = {number(gradient)}"
+                f"{self.speaker.gradient(row)} = {number(gradient)}"
                 if is_number(gradient)
-                else f"d{name(row)} of shape {shape(gradient)}, norm {norm(gradient)}"
+                else f"{self.speaker.gradient(row)} of shape {shape(gradient)}, "
+                f"norm {norm(gradient)}"
             )
         joint = "; " if any("," in text for text in found) else ""
         shown = joint.join(found) if joint else self._with_rest(found)

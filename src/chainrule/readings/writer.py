@@ -23,6 +23,7 @@ from ..passes.backward import is_float
 from ..passes.draw import Drawing, Sum, copied, draw
 from ..passes.simplify import simplify
 from . import expressions
+from .notation import DZ, Notation
 
 LONGEST = 72  # characters of an expression before a part of it gets a line of its own
 DEEPEST = 8  # gates nested in one expression; also what keeps the writing from recursing deeply
@@ -58,6 +59,8 @@ class Writer:
     output : int, optional
         The scalar output from which the backward pass starts; without it only the forward pass is
         written, for all outputs.
+    notation : Notation
+        How the variables of gradients are called.
 
     Attributes
     ----------
@@ -69,8 +72,11 @@ class Writer:
         The arrays too large to stand inside a line, by the names under which the lines use them.
     """
 
-    def __init__(self, circuit: Circuit, output: int | None = None) -> None:
+    def __init__(
+        self, circuit: Circuit, output: int | None = None, notation: Notation = DZ
+    ) -> None:
         self.circuit = circuit
+        self.notation = notation
         self.output = output
         self.lines: list[Line] = []
         self.copies: dict[str, str] = {}
@@ -375,11 +381,12 @@ class Writer:
         names = self._gradient_name
         if wire not in names:
             base = self._names[wire]
-            for name in (f"d{base}", f"d_{base}", f"grad_{base}"):
+            named = self.notation.identifier(base, self._names[self.output or 0])
+            for name in (named, f"d_{base}", f"grad_{base}"):
                 if name not in self._taken:
                     break
             else:
-                name = self._fresh(f"d{base}_")
+                name = self._fresh(f"{named}_")
             self._taken.add(name)
             names[wire] = name
         return names[wire]
