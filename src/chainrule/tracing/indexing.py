@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import DtypeError, InPlaceError
 from ..gates import GATES, Gate
 from ..gates.indexing import PLACEHOLDER
+from ..gates.rules import inverse_of
 from .sites import here
 
 
@@ -52,7 +53,8 @@ class Lens:
             return np.reshape(value, base.shape)
         if name == "transpose":
             axes = settings["axes"]
-            return np.transpose(value, None if axes is None else np.argsort(axes).tolist())
+            order = None if axes is None else inverse_of([k % base.ndim for k in axes])
+            return np.transpose(value, order)
         if name == "flip":
             return np.flip(value, settings["axis"])
         raise InPlaceError(
