@@ -353,6 +353,7 @@ class TracedCircuit(Circuit):
         """
         from .debugging.steps import Steps
 
+        self._scalar_output()
         return Steps(self, notation_of(notation))
 
     def ledger(self, wire: str | None = None, *, largest: int = 10, notation: str = "dz") -> Ledger:

@@ -142,7 +142,8 @@ class _Account:
         by = self.speaker.names([gate for gate, _ in arrived])
         head = f"{name} is used {len(arrived)} times, by {by}:"
         if not is_number(total):
-            return f"{head} {self.speaker.gradient(row)} is the sum of what they hand back, norm {norm(total)}."
+            called = self.speaker.gradient(row)
+            return f"{head} {called} is the sum of what they hand back, norm {norm(total)}."
         addends = [number(part) for _, part in arrived[:_MOST_ADDENDS]]
         written = addends[0] + "".join(
             f" - {text[1:]}" if text.startswith("-") else f" + {text}" for text in addends[1:]
