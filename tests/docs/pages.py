@@ -34,7 +34,7 @@ from chainrule.cli.main import main
 FLAGS = doctest.ELLIPSIS
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# (?P<name>\w+\.py)\n")
-_OTHERS = {"make", "pip", "python", "git", "pytest", "export"}
+_OTHERS = {"eval", "git", "make", "pip", "pytest", "python"}
 
 
 class Page(pytest.File):
