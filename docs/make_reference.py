@@ -199,10 +199,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The names that stand in a section of their own; all others of `chainrule` are functions."""
 
-CIRCUIT_MEMBERS = (
-    "value", "gradients", "wires", "at", "code", "words", "table", "machine", "check",
-)  # fmt: skip
-VARIABLE_MEMBERS = ("value", "grad", "backward", "is_leaf")
+FOR_READINGS = {"gradient_of", "label", "row", "wire"}
+"""Members that speak in numbers of rows, which people do not."""
 
 
 def reference_page() -> str:
@@ -268,8 +266,12 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
 
 
 def _members(thing: type) -> list[str]:
-    wanted = CIRCUIT_MEMBERS if thing is chainrule.Circuit else VARIABLE_MEMBERS
-    return [name for name in wanted if hasattr(thing, name)]
+    """Return the public members that the class itself defines, in the order of its source."""
+    return [
+        name
+        for name, found in vars(thing).items()
+        if not name.startswith("_") and name not in FOR_READINGS and inspect.getdoc(found)
+    ]
 
 
 LISTS = ("Parameters", "Returns", "Raises", "Attributes", "Yields")

@@ -25,7 +25,6 @@ sys.path.insert(0, str(ROOT))
 
 from tests.docs.pages import BLOCK, in_folder, run_command, run_python  # noqa: E402
 
-
 _ELIDED = re.compile(r"\.\.\.$", re.MULTILINE)
 
 
