@@ -150,7 +150,10 @@ class TracedCircuit(Circuit):
         value = self.columns.values[row]
         if gradient is None:
             if self.columns.gates[row] is INPUT and is_float(value):
-                return 0.0 if type(value) is float else np.zeros_like(value)
+                if type(value) is float:
+                    return 0.0
+                zeros = np.zeros(np.shape(value), value.dtype)
+                return zeros if isinstance(value, np.ndarray) else zeros[()]
             return None
         if isinstance(value, np.ndarray):
             return np.array(gradient, value.dtype)

@@ -131,7 +131,7 @@ def test_a_gradient_handed_on_is_not_counted_twice(machine):
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_gradient_has_the_kind_of_its_input(machine):
     for x in (np.array(2.0), np.array(2.0, np.float32), np.float64(2.0), np.float32(2.0), 2.0):
-        for f in (lambda x: x * x * x, lambda x: x, lambda x: x + 3.0):
+        for f in (lambda x: x * x * x, lambda x: x, lambda x: x + 3.0, lambda x: 3.0):
             _, gradients = cr.trace(f, x).machine(machine)(x)
             assert type(gradients["x"]) is type(x)
             assert getattr(gradients["x"], "dtype", None) == getattr(x, "dtype", None)

@@ -34,7 +34,7 @@ def to_argnums(argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
     ValueError
         If there is no such argument.
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers = tuple(argnums) if isinstance(argnums, (tuple, list, range)) else (argnums,)
     for k in numbers:
         if not isinstance(k, int) or isinstance(k, bool):
             raise TypeError(f"{here()}argnums must be an int or ints, not {argnums!r}")
@@ -43,7 +43,10 @@ def to_argnums(argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
                 f"{here()}argnums={k}, but the function was given {count} positional "
                 f"argument{'s' * (count != 1)}"
             )
-    return tuple(k % count for k in numbers)
+    positions = tuple(k % count for k in numbers)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"{here()}argnums={argnums!r} names an argument twice")
+    return positions
 
 
 class Pullback:
@@ -94,7 +97,7 @@ class Pullback:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise TypeError(
                     f"{here()}has_aux=True wants a function that returns (output, aux), but it "
-                    f"returned {type(result).__name__}"
+                    f"returned {type(getattr(result, '_value', result)).__name__}"
                 )
             result, aux = result
             self.aux = aux if self.nested else _plain_tree(aux)
@@ -180,7 +183,10 @@ class Pullback:
     def _finished(self, gradient: Any, row: int, leaf: Any) -> Any:
         value = self.tape.values[row]
         if gradient is None:
-            return 0.0 if type(value) is float else np.zeros(np.shape(value), value.dtype)[()]
+            if type(value) is float:
+                return 0.0
+            zeros = np.zeros(np.shape(value), value.dtype)
+            return zeros if isinstance(value, np.ndarray) else zeros[()]
         if self.nested or type(value) is float:
             return gradient
         if isinstance(leaf, np.ndarray):

@@ -196,6 +196,9 @@ class Traced:
         self._lost("rounded by math.trunc", "use np.trunc, which has a gate (its slope is 0)")
 
     def __array__(self, *args: Any, **options: Any) -> Any:
+        if self.ndim == 0:
+            remedy = "drop np.float64(...) or what else asked NumPy for a plain number"
+            self._lost("turned into a plain array", remedy)
         self._lost(
             "turned into a plain array",
             "use np.stack or np.concatenate to put traced values together, and np functions "
