@@ -47,9 +47,6 @@ def circuit_of(program: Program) -> Any:
     return cr.trace(program.function, *program.args, **program.keywords)
 
 
-Program.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
-
-
 def directions(program: Program, seed: int) -> Any:
     """Draw a direction for each float leaf of (args, keywords)."""
     generator = np.random.default_rng(seed)
