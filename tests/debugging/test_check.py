@@ -395,6 +395,32 @@ def test_underflow_is_not_called_wrong() -> None:
     assert report.not_checked
 
 
+def naive_slope(x: float) -> float:
+    s = 1.0 / (1.0 + math.exp(-x))
+    return (1.0 - s) * s
+
+
+def test_a_slope_far_below_rounding_is_still_told_from_zero() -> None:
+    # The sigmoid at 40 has the slope 4.2483542552915889e-18, and (1 - s) s is 0 in float64.
+    report = check_gradients(sigmoid, 40.0, gradient=naive_slope)
+    (failure,) = report.failures
+    assert failure.given == 0.0
+    assert failure.numeric == pytest.approx(4.2483542552915889e-18, rel=1e-12)
+    fully(sigmoid, 40.0, gradient=lambda x: 4.2483542552915889e-18)
+    circuit = trace(GATES["sigmoid"], 40.0)
+    naive = dataclasses.replace(GATES["sigmoid"], local=(lambda s, x: (1 - s) * s,))
+    circuit.columns.gates[circuit.outputs[0]] = naive
+    assert check_circuit(circuit).failures[0].gate == "sigmoid"
+
+
+def test_gradients_that_cancel_to_nothing_pass() -> None:
+    x = RNG.normal(size=5)
+    fully(lambda x: np.sum(GATES["softmax"](x)), x)
+    fully(lambda x: np.sum(np.exp(x) / np.sum(np.exp(x))), x)
+    fully(lambda x: np.sum(x - np.mean(x)), x)
+    fully(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, 1.1)
+
+
 def test_small_elements_beside_large_ones_are_left_to_the_gates() -> None:
     x = np.array([1e-12, 1.0, 1e12])
     report = passes(lambda x: np.sum(np.abs(x) * x), x)

@@ -115,11 +115,16 @@ class Evaluation:
                 values[row] = columns.gates[row].compute(arguments, columns.settings_of(row))
         return values
 
-    def at_complex(self, direction: Direction, t: complex) -> complex:
-        """Return the number at an imaginary step; truth values and indices stay as they are."""
+    def at_complex(
+        self, direction: Direction, t: complex, values: list[Any] | None = None
+    ) -> complex:
+        """Return the number at an imaginary step from the point, or from other values.
+
+        Truth values and indices stay as they are.
+        """
         self.count += 1
         columns = self.columns
-        values = list(self.base)
+        values = list(self.base if values is None else values)
         for row, step in direction.items():
             values[row] = np.asarray(values[row], complex) + t * step
         with np.errstate(all="ignore"):
