@@ -87,7 +87,7 @@ class Contributions:
     def of(self, row: int) -> list[Contribution]:
         """Return what a gate hands to each of its inputs, in their order."""
         columns = self.columns
-        events = self._of.get(row, [])
+        events = self.parts(row)
         found = []
         following = 0
         for index, source in enumerate(columns.inputs(row)):
@@ -98,6 +98,10 @@ class Contributions:
                 following += 1
             found.append(Contribution(source, self._slope(row, index), part))
         return found
+
+    def parts(self, row: int) -> list[tuple[int, Any]]:
+        """Return (input, contribution) for all that a gate hands on, in order; no slopes."""
+        return self._of.get(row, [])
 
     def to(self, row: int) -> list[tuple[int, Any]]:
         """Return (gate, contribution) for all that a wire gets, in the order of arrival."""
