@@ -227,6 +227,19 @@ def test_a_kink_is_listed_with_gate_wire_line_and_distance() -> None:
     assert "the slopes of the two sides of the kink are 0.0 and 2.0" in str(wrong)
 
 
+def test_either_side_of_a_tie_will_do() -> None:
+    def leaky(x: float) -> float:
+        return np.where(x > 0, x, 0.1 * x)
+
+    def branching(x: float) -> float:
+        return x if x > 0 else 0.1 * x
+
+    for f in (leaky, branching):
+        fully(f, 0.0)
+        assert fully(f, 0.0, gradient=lambda x: 1.0).kinks
+        assert not check_gradients(f, 0.0, gradient=lambda x: 1.1).ok
+
+
 def test_where_kinks_meet_nothing_is_called_wrong() -> None:
     # The slope is 1 on both sides, and 0 is what subgradients of 0 add up to.
     report = passes(lambda x: relu(x) - relu(-x), 0.0)
