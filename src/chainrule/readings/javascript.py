@@ -223,7 +223,10 @@ def program(circuit: Circuit) -> Program:
     (output,) = circuit.outputs
     for row in range(len(circuit)):
         if circuit.needed[row] and type(values[row]) not in _PYTHON:
-            raise NotWritableError(f"{circuit.names[row]} is not a plain Python number")
+            kind = "an array" if np.ndim(values[row]) else f"a {type(values[row]).__name__}"
+            raise NotWritableError(
+                f"{circuit.names[row]} is {kind}, and a page works with plain floats only"
+            )
     if type(values[output]) is not float:
         raise NotWritableError(f"{circuit.title} returned {values[output]!r}, not a float")
     # Gate by gate as it was written: the page shows every wire of a written-out sigmoid.
