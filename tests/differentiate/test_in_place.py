@@ -211,6 +211,15 @@ def no_axes(x):
     return weighed(y, v)
 
 
+def no_axes_aliased(x):
+    y = np.reshape(x[:1] * x[1], ())
+    z = y.copy()
+    for name in (z, z):
+        name += x[2]
+        name *= 2.0
+    return z * x[0]
+
+
 def prefix_sums(x):
     y = x * 1.0
     for k in range(1, 6):
@@ -252,8 +261,8 @@ PROGRAMS = [
     set_one, set_slice_scaled, write_to_base_then_read_view, write_to_view_then_read_base,
     view_of_view, siblings, reversed_view, squeezed_and_expanded, new_axis, broadcast_write,
     mask_write, mask_write_of_many, numbered_write, rows_in_a_loop, overwritten_twice, swapped,
-    out_argument, copies_do_not_share, aliases_share, number_is_replaced, no_axes, prefix_sums,
-    split_parts, moved_axes, base_forgotten, with_itself,
+    out_argument, copies_do_not_share, aliases_share, number_is_replaced, no_axes, no_axes_aliased,
+    prefix_sums, split_parts, moved_axes, base_forgotten, with_itself,
 ]  # fmt: skip
 
 

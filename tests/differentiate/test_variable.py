@@ -473,7 +473,7 @@ def test_failed_backward_leaves_no_trace():
     without = next(gate for gate in GATES.values() if not gate.has_gradient)
     tape().gates[broken._row] = without
     with pytest.raises(MissingRuleError):
-        np.sum(broken).backward()
+        (np.sum(broken) + np.sum(x * x)).backward()  # reaches x first, then fails
     y.backward()
     np.testing.assert_array_equal(x.grad, [2.0, 4.0])
 
@@ -721,6 +721,17 @@ def test_float_sweep_meets_arrays():
         lambda v: ((v[0] + np.sum(v) * 2.0) * v[1] + np.sum(v) * 2.0) * v[2] + np.sum(v) * 2.0
     )(np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(x.grad, gradient, rtol=1e-15)
+
+
+@pytest.mark.parametrize("value", [np.float32(2.0), np.array([2.0]), np.array(2.0, np.float32)])
+def test_float_sweep_leaves_arrays_their_kind(value):
+    x = Variable(value)
+    y = x.item() * 3.0
+    assert type(y.value) is float
+    y.backward()
+    assert type(x.grad) is type(value)
+    assert (x.grad.shape, x.grad.dtype) == (value.shape, value.dtype)
+    assert x.grad.item() == 3.0
 
 
 def test_branch_not_taken():

@@ -88,7 +88,7 @@ class ThreadTape(Tape):
         values, leaf_gradients = self.values, self.leaf_gradients
         for k in reached:
             gradient = gradients[k]
-            if isinstance(gradient, np.ndarray):
+            if isinstance(values[k], np.ndarray):
                 # The leaf's own: passed on unchanged, one array may serve several leaves.
                 gradient = np.array(gradient, values[k].dtype)
                 self.room -= gradient.nbytes

@@ -172,10 +172,10 @@ def write(traced: Any, result: Any) -> Any:
             f"{here(2)}a write in place of shape {np.shape(new)} into an array of shape "
             f"{np.shape(old)}: NumPy cannot grow an array in place. Write x = x + y."
         )
-    if new.dtype != old.dtype:
-        result = GATES["astype"](result, dtype=old.dtype.name)
     if not isinstance(new, np.ndarray):  # x += 1 on an array without axes gives a NumPy scalar
-        result = GATES["reshape"](result, shape=())
+        result = GATES["set_index"](traced, result, template=(Ellipsis,))
+    elif new.dtype != old.dtype:
+        result = GATES["astype"](result, dtype=old.dtype.name)
     # Up to the root: only its handle moves, and the views on the way are drawn again when asked.
     target = traced
     while target._lens is not None:
