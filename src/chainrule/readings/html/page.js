@@ -68,7 +68,8 @@ for (const element of svg.querySelectorAll(".box")) {
   pictured.boxes.push({ element, row });
   for (const kind of ["value", "gradient"]) {
     for (const label of element.querySelectorAll(`.${kind}`)) {
-      pictured[`${kind}s`].push({ element: label, row, still: label.textContent });
+      const size = Number(label.getAttribute("font-size"));
+      pictured[`${kind}s`].push({ element: label, row, size, still: label.textContent });
     }
   }
 }
@@ -86,7 +87,11 @@ function setLabel(label, text, original) {
   if (label.element.tagName !== "text") return; // the strip of an array
   // The still picture's own label, as long as the number is its own: an array has more to it.
   const shown = text === original ? label.still : text;
-  if (label.element.textContent !== shown) label.element.textContent = shown;
+  if (label.element.textContent === shown) return;
+  label.element.textContent = shown;
+  // The layout left room for the still number: a longer one is written smaller.
+  const share = Math.min(1, Math.max(0.72, (label.still.length + 1) / shown.length));
+  label.element.style.fontSize = share < 1 ? `${share * label.size}px` : "";
 }
 
 function showPicture(step, arrived) {
