@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -173,3 +173,22 @@ def test_what_was_chosen_by_value_is_guarded(how):
             value, gradient = compiled[machine](x)
             np.testing.assert_allclose(value, there.value)
             np.testing.assert_allclose(gradient, there.gradients["x"])
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_powers_stay_real(machine):
+    """Python gives a complex number for (-1.0) ** 2.5; NumPy and we say nan."""
+    for f in (lambda x: x**2.5, lambda x: abs(x**2.5), lambda x: 1.0 + (x + 0.0) ** 0.5):
+        value, gradients = cr.trace(f, 1.0).machine(machine)(-1.0)
+        assert type(value) is float and math.isnan(value)
+        assert math.isnan(gradients["x"])
+        assert math.isnan(cr.grad(f)(-1.0))
+    assert cr.trace(lambda x: x**2.5 * x**3, 2.0).machine(machine)(4.0)[0] == 2048.0
+
+
+def test_dicts_of_other_kinds():
+    for p in (defaultdict(float, a=2.0, b=3.0), Counter(a=2.0, b=3.0), OrderedDict(a=2.0, b=3.0)):
+        gradient = cr.grad(lambda p: p["a"] * p["a"] * p["b"])(p)
+        assert type(gradient) is type(p) and gradient == {"a": 12.0, "b": 4.0}
+        assert p == {"a": 2.0, "b": 3.0}
+    assert cr.grad(lambda p: p["a"] + p["new"])(defaultdict(float, a=2.0)) == {"a": 1.0}

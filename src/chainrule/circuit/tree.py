@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +58,19 @@ def _maker(value: Any) -> tuple[Callable[[list[Any]], Any], list[tuple[str | int
     """Return how to rebuild this container and its parts, or None for a leaf."""
     if isinstance(value, dict):
         keys = list(value)
-        kind = type(value)
-        if kind is dict:
+        if type(value) is dict:
             return lambda parts: dict(zip(keys, parts, strict=True)), list(value.items())
-        return lambda parts: kind(zip(keys, parts, strict=True)), list(value.items())
+        # A copy keeps what the class itself knows: a defaultdict its default.
+        blank = copy(value)
+        blank.clear()
+
+        def filled(parts: list[Any]) -> Any:
+            new = copy(blank)
+            for key, part in zip(keys, parts, strict=True):
+                new[key] = part
+            return new
+
+        return filled, list(value.items())
     if isinstance(value, tuple):
         parts: list[tuple[str | int, Any]] = list(enumerate(value))
         if hasattr(value, "_fields"):

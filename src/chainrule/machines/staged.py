@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 _INSTEAD = "__instead__"  # no user's name starts with two underscores
+_POWER = "__power__"
 
 
 def staged(
@@ -41,11 +42,16 @@ def staged(
     constants : mapping of str to ndarray, optional
         Arrays that the module uses and does not hold.
     """
-    tree = ast.parse(source)
+    tree = _RealPowers().visit(ast.parse(source))
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             node.body = [_guarded(node)]
-    namespace = {"__name__": "chainrule_staged", _INSTEAD: instead, **(constants or {})}
+    namespace = {
+        "__name__": "chainrule_staged",
+        _INSTEAD: instead,
+        _POWER: _real_power,
+        **(constants or {}),
+    }
     # Inside the function, not around it: a call more would cost a third of a small backward pass.
     exec(builtins.compile(ast.fix_missing_locations(tree), "<chainrule>", "exec"), namespace)
     function: Callable[..., Any] = namespace[name]
@@ -68,3 +74,28 @@ def _guarded(function: ast.FunctionDef) -> ast.Try:
     )
     handler = ast.ExceptHandler(complaints, None, [ast.Return(call)])
     return ast.Try(function.body, [handler], [], [])
+
+
+class _RealPowers(ast.NodeTransformer):
+    """Sends `x ** y` through `_real_power` where the exponent is not a whole number."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Pow) or _is_whole(node.right):
+            return node
+        return ast.Call(ast.Name(_POWER, ast.Load()), [node.left, node.right], [])
+
+
+def _is_whole(exponent: ast.expr) -> bool:
+    if isinstance(exponent, ast.UnaryOp):
+        exponent = exponent.operand
+    value = getattr(exponent, "value", None)
+    return isinstance(value, (int, float)) and float(value).is_integer()
+
+
+def _real_power(x: Any, y: Any) -> Any:
+    """Return x ** y; refuse a complex result, where NumPy and the interpreter say nan."""
+    result = x**y
+    if type(result) is complex:
+        raise ValueError("a negative number to a broken power")
+    return result

@@ -238,6 +238,8 @@ def sweep(
                 rule = local[index]
                 try:
                     slope = rule(out, *arguments, **(settings or {}))
+                    if type(slope) is complex:  # (-1.0) ** 1.5: NumPy says nan
+                        raise ArithmeticError
                 except ArithmeticError:
                     slope = as_numpy(rule, out, *arguments, **(settings or {}))
                 above = upstream

@@ -116,6 +116,8 @@ def sweep_floats(
             else:
                 try:
                     slope = rule(values[row], x) if second < 0 else rule(values[row], x, y)
+                    if type(slope) is complex:  # (-1.0) ** 1.5: NumPy says nan
+                        raise ArithmeticError
                 except ArithmeticError:
                     slope = as_numpy(rule, values[row], *((x,) if second < 0 else (x, y)))
                 part = upstream * slope if type(slope) is float else _scaled(upstream, slope)
@@ -142,6 +144,8 @@ def sweep_floats(
             else:
                 try:
                     slope = rule(values[row], x, y)
+                    if type(slope) is complex:  # (-1.0) ** 1.5: NumPy says nan
+                        raise ArithmeticError
                 except ArithmeticError:
                     slope = as_numpy(rule, values[row], x, y)
                 part = upstream * slope if type(slope) is float else _scaled(upstream, slope)

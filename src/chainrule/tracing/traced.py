@@ -197,7 +197,10 @@ class Traced:
 
     def __array__(self, *args: Any, **options: Any) -> Any:
         if self.ndim == 0:
-            remedy = "drop np.float64(...) or what else asked NumPy for a plain number"
+            remedy = (
+                "put traced numbers together with np.array([...]) before a function of them, and "
+                "drop np.float64(...)"
+            )
             self._lost("turned into a plain array", remedy)
         self._lost(
             "turned into a plain array",
@@ -393,10 +396,14 @@ def _binary(gate: Gate, on_floats: Any, *, swapped: bool = False) -> Any:
                     value = gate.compute((x, y), NO_SETTINGS)
                 # Tape.emit, written out.
                 row = len(values)
-                values.append(value)
-                tape.gates.append(gate)
-                tape.left.append(left)
-                tape.right.append(right)
+                try:
+                    values.append(value)
+                    tape.gates.append(gate)
+                    tape.left.append(left)
+                    tape.right.append(right)
+                except BaseException:  # Ctrl-C between two columns would shift all later rows
+                    tape.cut(row)
+                    raise
                 if tape.sites is not None:
                     site = tape.site
                     tape.row_sites.append(
