@@ -1,4 +1,4 @@
-"""chainrule: write the forward pass, read the backward pass, run both at machine speed.
+"""chainrule: write the forward pass, read the backward pass, run both.
 
 Names are loaded when they are first used, so that importing the package costs next to nothing.
 """

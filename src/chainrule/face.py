@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from .circuit.circuit import Argument, Circuit
 from .circuit.columns import CONSTANT, INPUT
-from .circuit.tree import flatten, is_name
+from .circuit.tree import flatten
 from .errors import (
     ChainruleError,
     DtypeError,
@@ -29,10 +29,9 @@ from .machines.staged import staged
 from .passes.backward import backward, is_float
 from .passes.recognise import recognise_sigmoids
 from .readings.notation import notation_of
-from .tracing.formula import parse
 from .tracing.record import record
+from .tracing.record_formula import record_formula
 from .tracing.sites import for_users, here
-from .tracing.tape import Tape
 
 if TYPE_CHECKING:
     from .debugging.steps import Steps
@@ -80,8 +79,7 @@ class Wire:
 class TracedCircuit(Circuit):
     """A circuit at a point. Made by `trace`; never by hand."""
 
-    _function: Callable[..., Any]
-    _formula: str | None
+    _source: Callable[..., Any] | str
 
     def __repr__(self) -> str:
         gates = sum(1 for row in self.gate_rows() if self.needed[row])
@@ -263,11 +261,11 @@ class TracedCircuit(Circuit):
                     f"{here()}{self.title} has no argument {name!r}.{did_you_mean(name, names)}"
                 )
             values[name] = value
-        if self._formula is not None:
-            return trace(self._formula, **values)
+        if isinstance(self._source, str):
+            return trace(self._source, **values)
         positional = [values[a.name] for a in self.arguments if not a.keyword]
         keywords = {a.name: values[a.name] for a in self.arguments if a.keyword}
-        return trace(self._function, *positional, **keywords)
+        return trace(self._source, *positional, **keywords)
 
     # ------------------------------------------------------------------ readings
 
@@ -415,7 +413,15 @@ class TracedCircuit(Circuit):
         if name == "interpret":
             return self._interpreted
         arrays = any(isinstance(value, np.ndarray) for value in self.columns.values)
-        run = staged(self.code(), "forward_backward", self._interpreted, on_arrays=arrays)
+        self._scalar_output()
+        source, constants = module_for_machine(self)
+        run = staged(
+            source,
+            "forward_backward",
+            self._interpreted,
+            on_arrays=arrays,
+            constants=constants,
+        )
         values = [self.columns.values[row] for row in self.inputs]
         of_rank_0 = any(isinstance(v, (np.ndarray, np.generic)) and v.ndim == 0 for v in values)
         if all(argument.tree.is_leaf for argument in self._traced_arguments) and not of_rank_0:
@@ -530,7 +536,9 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **keywords: Any) ->
     (-12.0, {'x': -4.0, 'y': -4.0, 'z': 3.0})
     """
     if isinstance(function, str):
-        return _trace_formula(function, args, keywords)
+        if args:
+            raise TypeError(f"{here()}the values of a formula are given by name: x=3.0")
+        return _at_point(record_formula(function, keywords), function)
     if not callable(function):
         raise TypeError(
             f"{here()}trace wants a function or a formula, not {type(function).__name__}"
@@ -542,53 +550,13 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **keywords: Any) ->
             f"{here()}nothing to trace: no argument of {circuit.title} holds a float or an array "
             f"({', '.join(integers) or 'it was given none'}). Write 3.0 instead of 3."
         )
-    return _at_point(circuit, function, None)
+    return _at_point(circuit, function)
 
 
-def _trace_formula(text: str, args: tuple[Any, ...], values: dict[str, Any]) -> TracedCircuit:
-    if args:
-        raise TypeError(f"{here()}the values of a formula are given by name: trace(..., x=3.0)")
-    formula = parse(text)
-    names = formula.inputs(values)
-
-    def evaluate(**wires: Any) -> Any:
-        raise NotImplementedError  # its name and arguments are recorded; `call` below does the work
-
-    def call(tape: Tape, positional: list[Any], wires: dict[str, Any]) -> Any:
-        def named(name: str, value: Any) -> None:
-            if hasattr(value, "__gate__") and is_name(name):
-                tape.names[value._row] = name
-
-        tape.site = 0  # a formula has no lines
-        return formula.evaluate(wires, named)
-
-    points = {name: _as_float(values[name]) for name in names}
-    circuit = record(evaluate, (), points, title="f", call=call)
-    return _at_point(circuit, evaluate, text)
-
-
-def _as_float(value: Any) -> Any:
-    if isinstance(value, (int, np.integer)):
-        return float(value)
-    if isinstance(value, (list, tuple)):
-        value = np.asarray(value)
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iub":
-        return value.astype(float)
-    return value
-
-
-def _at_point(circuit: Circuit, function: Callable[..., Any], formula: str | None) -> TracedCircuit:
-    fields = (
-        circuit.columns,
-        circuit.arguments,
-        circuit.outputs,
-        circuit.output_tree,
-        circuit.title,
-        circuit.guards,
-    )
-    traced = TracedCircuit(*fields)
-    object.__setattr__(traced, "_function", function)
-    object.__setattr__(traced, "_formula", formula)
+def _at_point(circuit: Circuit, source: Callable[..., Any] | str) -> TracedCircuit:
+    parts = {field.name: getattr(circuit, field.name) for field in fields(circuit)}
+    traced = TracedCircuit(**parts)
+    object.__setattr__(traced, "_source", source)
     return traced
 
 

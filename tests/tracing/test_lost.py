@@ -222,7 +222,9 @@ def test_a_value_kept_from_a_finished_trace_in_another():
 
 
 def test_a_trace_inside_a_trace():
-    with pytest.raises(ChainruleError, match=r"test_lost.py:\d+: .*being traced.*(chainrule|cr).grad"):
+    with pytest.raises(
+        ChainruleError, match=r"test_lost.py:\d+: .*being traced.*(chainrule|cr).grad"
+    ):
         cr.trace(lambda x: cr.trace(lambda y: y * y, x).value, 2.0)
 
 

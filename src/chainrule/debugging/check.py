@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..circuit.circuit import Argument, Circuit
-from ..circuit.tree import is_name
 from ..errors import DtypeError, MissingRuleError, did_you_mean
 from ..passes.backward import is_float
-from ..tracing.formula import parse
 from ..tracing.record import record
+from ..tracing.record_formula import record_formula
 from ..tracing.sites import here
-from ..tracing.tape import Tape
 from .end_to_end import EndToEnd
 from .evaluation import Evaluation
 from .gate_check import GateCheck
@@ -124,8 +122,9 @@ def check_circuit(
     argnums, gradient, rtol, seed, max_elements, raises
         As in `check_gradients`.
     """
-    if function is None and getattr(circuit, "_formula", None) is None:
-        function = getattr(circuit, "_function", None)
+    source = getattr(circuit, "_source", None)
+    if function is None and callable(source):
+        function = source
     chosen = _chosen(circuit, argnums)
     rows = [
         row
@@ -222,31 +221,7 @@ def _recorded(
             return record(function, args, keywords), function
     if args:
         raise TypeError(f"{here()}the values of a formula are given by name: x=3.0")
-    formula = parse(function)
-
-    def evaluate(**wires: Any) -> Any:
-        raise NotImplementedError  # its name and arguments are recorded; `call` does the work
-
-    def call(tape: Tape, positional: list[Any], wires: dict[str, Any]) -> Any:
-        def named(name: str, value: Any) -> None:
-            if hasattr(value, "__gate__") and is_name(name):
-                tape.names[value._row] = name
-
-        tape.site = 0  # a formula has no lines
-        return formula.evaluate(wires, named)
-
-    points = {name: _as_float(keywords[name]) for name in formula.inputs(keywords)}
-    return record(evaluate, (), points, title="f", call=call), None
-
-
-def _as_float(value: Any) -> Any:
-    if isinstance(value, (int, np.integer)):
-        return float(value)
-    if isinstance(value, (list, tuple)):
-        value = np.asarray(value)
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iub":
-        return value.astype(float)
-    return value
+    return record_formula(function, keywords), None
 
 
 def _chosen(circuit: Circuit, argnums: int | str | Sequence[int | str] | None) -> list[Argument]:

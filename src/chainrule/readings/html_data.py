@@ -246,13 +246,13 @@ class _Page:
 
     def _source(self) -> tuple[list[Data], dict[int, list[int]]]:
         """Return the lines of the user's source that made gates, and which belong to each gate."""
-        formula = getattr(self.given, "_formula", None)
-        if formula is not None:
-            shown = [{"number": "", "text": line(plain(formula, 2000)), "file": ""}]
+        source = getattr(self.given, "_source", None)
+        if isinstance(source, str):
+            shown = [{"number": "", "text": line(plain(source, 2000)), "file": ""}]
             return shown, {row: [0] for row in self.rows}
         sites = {row: self.circuit.site_of(row) for row in self.rows}
         used = {(site.file, site.line) for site in sites.values() if site.line}
-        code = getattr(getattr(self.given, "_function", None), "__code__", None)
+        code = getattr(source, "__code__", None)
         lines: list[Data] = []
         place: dict[tuple[str, int], int] = {}
         for file in sorted({file for file, _ in used}):

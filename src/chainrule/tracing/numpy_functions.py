@@ -12,7 +12,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -153,6 +153,9 @@ def _bind(
     """Return the gate's inputs and settings for a call in NumPy's own spelling."""
     bound = _signature(function).bind(*args, **options)
     given = dict(bound.arguments)
+    for name, parameter in bound.signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:  # np.pad(x, 1, constant_values=2.0)
+            given.update(given.pop(name, {}))
     inputs: list[Any] = []
     for name in inputs_of(gate):
         if name.startswith("*"):
@@ -162,7 +165,8 @@ def _bind(
     defaults = settings_of(gate)
     settings = dict(defaults)
     for name, value in given.items():
-        standard = bound.signature.parameters[name].default
+        parameter = bound.signature.parameters.get(name)
+        standard = parameter.default if parameter is not None else inspect.Parameter.empty
         if name in defaults:
             if value is not standard or name not in settings:
                 settings[name] = plain(value)
@@ -371,6 +375,17 @@ def _einsum(*operands: Any, optimize: Any = False) -> Any:
     return GATES["einsum"](*operands[1:], subscripts=operands[0])
 
 
+class SlogdetResult(NamedTuple):
+    """What np.linalg.slogdet gives: the sign of the determinant, and the log of its size."""
+
+    sign: Any
+    logabsdet: Any
+
+
+def _slogdet(a: Any) -> SlogdetResult:
+    return SlogdetResult(GATES["signdet"](a), GATES["logabsdet"](a))
+
+
 def _ravel(a: Any) -> Any:
     flat: Any = a if np.ndim(a) == 1 else np.reshape(a, (-1,))
     # Where elements have gaps between them np.reshape may give a view, but np.ravel copies.
@@ -434,6 +449,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.polyval: _polyval,
     np.trapezoid: _trapezoid,
     np.einsum: _einsum,
+    np.linalg.slogdet: _slogdet,
     np.ravel: _ravel,
     np.nonzero: _nonzero,
     np.fliplr: lambda m: np.flip(m, 1),

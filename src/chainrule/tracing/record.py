@@ -30,14 +30,25 @@ def checked_leaf(value: Any, name: str) -> Any:
     DtypeError
         For object, complex, string and other arrays that no gate can take.
     """
+    if isinstance(value, (np.ma.MaskedArray, np.matrix)):
+        raise DtypeError(
+            f"{here()}the argument {name!r} is a {type(value).__name__}, whose operations mean "
+            "something else than an array's. Pass np.asarray(x), with np.where for a mask."
+        )
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "fiub":
             raise DtypeError(
                 f"{here()}the argument {name!r} is an array of dtype {value.dtype}, which has no "
                 "gradient. Make it a float array first, with x.astype(float)."
             )
-        return np.array(value)  # also turns subclasses (matrix, masked arrays) into plain arrays
+        return np.array(value)  # also makes a plain array of a memory map
     return value
+
+
+def kind_of(leaves: Sequence[Any]) -> str:
+    """Return what the first traced leaf is called."""
+    kind = next(type(leaf).__name__ for leaf in leaves if isinstance(leaf, Traced))
+    return "value that is itself being traced" if kind == "Traced" else kind
 
 
 def parameters_of(
@@ -90,8 +101,8 @@ def record(
         leaves, tree = flatten(value)
         if any(isinstance(leaf, Traced) for leaf in leaves):
             raise MissingGateError(
-                f"{here()}trace of a value that is itself being traced. Inside a traced function, "
-                "call the function itself, or differentiate it with chainrule.grad."
+                f"{here()}trace of a {kind_of(leaves)}. Of a Variable, trace its .value; inside a "
+                "traced function, call the function itself, or differentiate it with cr.grad."
             )
         label = name if is_name(name) else clean_name(name)
         names = leaf_names(label, tree) if not tree.is_leaf else [label]
