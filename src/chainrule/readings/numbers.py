@@ -117,15 +117,22 @@ def statistic(array: Any) -> str:
     return text
 
 
-def norm(array: Any) -> str:
-    """Return the Euclidean norm of an array's elements, written as a number."""
+def length(array: Any) -> float:
+    """Return the Euclidean norm of an array's elements; a number's magnitude."""
+    if type(array) is float:
+        return abs(array)
     with np.errstate(all="ignore"):
         flat = np.ravel(np.asarray(array, np.float64))
         # Scaled by the largest element, because the squares could overflow or underflow.
         largest = float(np.max(np.abs(flat), initial=0.0))
         if largest == 0 or not math.isfinite(largest):
-            return number(largest)
-        return number(largest * float(np.linalg.norm(flat / largest)))
+            return largest
+        return largest * float(np.linalg.norm(flat / largest))
+
+
+def norm(array: Any) -> str:
+    """Return the Euclidean norm of an array's elements, written as a number."""
+    return number(length(array))
 
 
 def shape(value: Any) -> str:
