@@ -413,6 +413,8 @@ class TracedCircuit(Circuit):
         if name == "interpret":
             return self._interpreted
         arrays = any(isinstance(value, np.ndarray) for value in self.columns.values)
+        from .readings.code import module_for_machine
+
         self._scalar_output()
         source, constants = module_for_machine(self)
         run = staged(

@@ -192,3 +192,15 @@ def test_dicts_of_other_kinds():
         assert type(gradient) is type(p) and gradient == {"a": 12.0, "b": 4.0}
         assert p == {"a": 2.0, "b": 3.0}
     assert cr.grad(lambda p: p["a"] + p["new"])(defaultdict(float, a=2.0)) == {"a": 1.0}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_large_constants(machine):
+    data = np.arange(30_000.0)
+    c = cr.trace(lambda w: np.sum(np.sqrt(w * data)), 2.0)
+    value, gradients = c.machine(machine)(4.0)
+    assert value == pytest.approx(2.0 * np.sum(np.sqrt(data)), rel=1e-13)
+    # The slope at the 0 among the data is inf times 0, as NumPy has it.
+    assert math.isnan(gradients["w"])
+    with pytest.raises(ValueError, match="30000 elements"):
+        c.code()

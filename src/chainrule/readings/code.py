@@ -32,6 +32,19 @@ def module(circuit: Circuit, notation: Notation = DZ) -> str:
     notation : Notation
         How the variables of gradients are called.
     """
+    writer, signature, body = _written(circuit, notation)
+    constants = [f"{name} = {_constant(name, value)}" for name, value in writer.constants.items()]
+    return _assemble(circuit, writer, signature, body, constants)
+
+
+def module_for_machine(circuit: Circuit) -> tuple[str, dict[str, Any]]:
+    """Return the same module without its large constants, and those beside it, by their names."""
+    writer, signature, body = _written(circuit, DZ)
+    return _assemble(circuit, writer, signature, body), writer.constants
+
+
+def _written(circuit: Circuit, notation: Notation) -> tuple[Writer, str, list[str]]:
+    """Return the signature and body of `forward_backward`."""
     (output,) = circuit.outputs
     writer = Writer(circuit, output, notation)
     value = expressions.text_of(writer.outputs[0])
@@ -59,9 +72,7 @@ def module(circuit: Circuit, notation: Notation = DZ) -> str:
     parameters = [
         _parameter(a, writer) for a in circuit.arguments if any(row is not None for row in a.rows)
     ]
-    constants = [f"{name} = {_constant(name, value)}" for name, value in writer.constants.items()]
-    signature = f"forward_backward({', '.join(parameters)})"
-    return _assemble(circuit, writer, signature, body, constants)
+    return writer, f"forward_backward({', '.join(parameters)})", body
 
 
 def _constant(name: str, value: Any) -> str:
