@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..circuit.circuit import Circuit
-from ..circuit.columns import CONSTANT, INPUT
-from ..passes.backward import is_float
+from ..circuit.columns import CONSTANT
 from ..passes.at_point import contributions_at
+from ..passes.backward import is_float
 from ..passes.contributions import Contributions
 from .javascript import NotWritableError, Program, program
 from .notation import DZ, Notation

@@ -22,7 +22,9 @@ const M = (() => {
 
   function floordiv(x, y) {
     if (y === 0) return x / y;
-    const quotient = (x - mod(x, y)) / y;
+    const rest = x % y;
+    const differs = rest !== 0 && rest < 0 !== y < 0;
+    const quotient = (x - rest) / y - (differs ? 1 : 0);
     const floor = Math.floor(quotient);
     return quotient - floor > 0.5 ? floor + 1 : floor;
   }
