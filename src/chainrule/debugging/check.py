@@ -195,7 +195,7 @@ def _check(
         failures=(*wrong_gates, *failures),
         kinks=tuple(listed(evaluation, {*kinks_at_the_point(evaluation), *near[0]}, near[1])),
         not_checked=(*(ends.not_checked if ends else ()), *not_sharp),
-        worst=max(worst, ends.worst if ends else 0.0),
+        worst=max([worst, ends.worst if ends else 0.0, *map(_apart, [*wrong_gates, *failures])]),
         method=ends.method if ends else "difference quotients",
         evaluations=evaluation.count,
         inputs=len(rows),
@@ -324,6 +324,14 @@ def _first_nan(circuit: Circuit, evaluation: Evaluation) -> Finding | None:
             )
         return Finding(message, input="", index=spot or None, **place(circuit, row))
     return Finding(f"the value is {word}")
+
+
+def _apart(finding: Finding) -> float:
+    """Return the relative error of a finding; 0 where it has no two numbers to compare."""
+    if finding.given is None or finding.numeric is None:
+        return 0.0
+    size = max(abs(finding.given), abs(finding.numeric))
+    return abs(finding.given - finding.numeric) / size if np.isfinite(size) and size else 0.0
 
 
 def _gate_failure(circuit: Circuit, row: int, wrong: Any) -> Finding:

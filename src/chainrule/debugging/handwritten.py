@@ -83,13 +83,28 @@ def _is_tuple_of(given: Any, count: int) -> bool:
     return isinstance(given, tuple) and len(given) == count
 
 
+def _users_name(circuit: Circuit, row: int) -> str:
+    """Return the first name of the user's on the way forward: of -x in the sigmoid sigx, sigx."""
+    columns = circuit.columns
+    found = row
+    for later in range(row + 1, len(circuit)):
+        if circuit.hint_of(found):
+            break
+        if found in columns.inputs(later):
+            found = later
+    return circuit.names[found if circuit.hint_of(found) else row]
+
+
 def slip(evaluation: Evaluation, row: int, flat: int, given: float) -> str:
     """Return what would explain a wrong gradient of one element, or ""."""
     seeds = [(r, w) for r, w in evaluation.seeds if evaluation.active[r]]
     with np.errstate(all="ignore"):
         found = Contributions(evaluation.columns, seeds, evaluation.active).to(row)
-    names = evaluation.circuit.names
-    parts = [(names[consumer], float(np.asarray(part).flat[flat])) for consumer, part in found]
+    circuit = evaluation.circuit
+    parts = [
+        (_users_name(circuit, consumer), float(np.asarray(part).flat[flat]))
+        for consumer, part in found
+    ]
     parts = [part for part in parts if part[1] != 0.0]
     total = sum(part for _, part in parts)
     if total == 0.0 or len(parts) > 64:
