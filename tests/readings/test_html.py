@@ -87,7 +87,8 @@ def test_the_page_is_the_same_each_time():
 
 def test_hostile_names_and_source_stay_text():
     namespace = {}
-    text = f'def f(x, y):\n    q = x * y  # {HOSTILE!r}"><script>alert(2)</script><!--\n    return q + x'
+    remark = f'{HOSTILE!r}"><script>alert(2)</script><!--'
+    text = f"def f(x, y):\n    q = x * y  # {remark}\n    return q + x"
     exec(compile(text, "<hostile>", "exec"), namespace)
     linecache.cache["<hostile>"] = (len(text), None, text.splitlines(True), "<hostile>")
     namespace["f"].__name__ = HOSTILE

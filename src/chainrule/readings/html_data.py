@@ -118,7 +118,7 @@ class _Page:
         """Return everything but the live part."""
         code, code_of = self._code()
         source, source_of = self._source()
-        gates = []
+        gates: list[Data] = []
         for row in self.rows:
             gate = self.columns.gates[row]
             gates.append(

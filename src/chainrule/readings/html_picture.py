@@ -22,6 +22,16 @@ from .html_data import page_data
 from .notation import DZ, Notation
 from .numbers import plain
 
+# In this order: each may use what those before it define.
+_SCRIPTS = (
+    "arithmetic.js",
+    "numbers.js",
+    "steps.js",
+    "picture.js",
+    "told.js",
+    "inputs.js",
+    "page.js",
+)
 _STYLE = re.compile(r"<style[^>]*>.*?</style>", re.DOTALL)
 _PROLOGUE = re.compile(r"^\s*(?:<\?xml[^>]*\?>)?\s*(?:<!DOCTYPE[^>]*>)?\s*", re.IGNORECASE)
 
@@ -53,9 +63,7 @@ def html_page(
     svg = _STYLE.sub("", svg)
     data, source = page_data(circuit, gradients, notation)
     style = _part("page.css")
-    script = "\n".join(
-        ['"use strict";', _part("arithmetic.js"), source, _part("numbers.js"), _part("page.js")]
-    )
+    script = "\n".join(['"use strict";', source, *map(_part, _SCRIPTS)])
     policy = "; ".join(
         [
             "default-src 'none'",

@@ -1,0 +1,83 @@
+// The still picture, lit up: what is reached, what is visited, what has arrived.
+const svg = $("canvas").querySelector("svg");
+const pictured = { boxes: [], values: [], gradients: [], wires: [] };
+for (const element of svg.querySelectorAll(".box")) {
+  const row = Number(element.dataset.row);
+  const title = element.querySelector("title");
+  pictured.boxes.push({ element, row, title, still: title?.textContent ?? "" });
+  for (const kind of ["value", "gradient"]) {
+    for (const label of element.querySelectorAll(`.${kind}`)) {
+      const size = Number(label.getAttribute("font-size"));
+      pictured[`${kind}s`].push({ element: label, row, size, still: label.textContent });
+    }
+  }
+}
+for (const element of svg.querySelectorAll(".wire")) {
+  pictured.wires.push({ element, row: Number(element.dataset.row) });
+}
+
+/** Fit the picture into the page, but never so small that its numbers cannot be read. */
+function fit() {
+  const width = svg.viewBox.baseVal.width;
+  Object.assign(svg.style, { width: `${1.25 * width}px`, minWidth: `${0.75 * width}px` });
+}
+
+function setLabel(label, text, original) {
+  if (label.element.tagName !== "text") return; // the strip of an array
+  // The still picture's own label, as long as the number is its own: an array has more to it.
+  const shown = text === original ? label.still : text;
+  if (label.element.textContent === shown) return;
+  label.element.textContent = shown;
+  // The layout left room for the still number: a longer one is written smaller.
+  const share = Math.min(1, Math.max(0.72, (label.still.length + 1) / shown.length));
+  label.element.style.fontSize = share < 1 ? `${share * label.size}px` : "";
+}
+
+function showPicture(step, arrived) {
+  const now = step.gate ? step.gate.row : step.kind === "seed" ? data.output : null;
+  const backward = step.kind === "backward" || step.kind === "seed";
+  const forward = step.kind === "inputs" || step.kind === "forward";
+  const reached = (row) => !forward || (stepOfForward.get(row) ?? 0) <= at;
+  const feeding = new Set(step.gate ? step.gate.inputs.map((input) => input.row) : []);
+  for (const { element, row } of pictured.boxes) {
+    element.classList.toggle("is-waiting", !reached(row));
+    element.classList.toggle("is-now", row === now);
+    element.classList.toggle("is-backward", row === now && backward);
+  }
+  for (const label of pictured.values) {
+    setLabel(label, valueText(label.row), first.values.get(label.row));
+    label.element.classList.toggle("is-hidden", !reached(label.row));
+  }
+  for (const label of pictured.gradients) {
+    const text = arrived.get(label.row);
+    setLabel(label, crossed ? "?" : text ?? "", first.gradients.get(label.row));
+    label.element.classList.toggle("is-hidden", !text);
+  }
+  for (const { element, row } of pictured.wires) {
+    element.classList.toggle("is-waiting", !reached(row));
+    element.classList.toggle("is-forward", step.kind === "forward" && feeding.has(row));
+    element.classList.toggle("is-backward", step.kind === "backward" && feeding.has(row));
+  }
+}
+
+/** Tell the numbers that stand in the picture to who hovers over it, or cannot see it. */
+function tellPicture() {
+  const lines = [];
+  for (const { row, title, still } of pictured.boxes) {
+    const value = valueText(row);
+    if (!title || value === "") continue;
+    const gradient = crossed ? "?" : point.gradients.get(row);
+    const [name] = still.split("\n");
+    const numbers = `\nvalue ${value}${gradient ? `\ngradient ${gradient}` : ""}`;
+    title.textContent = moved ? name + numbers : still;
+    lines.push(name + numbers.replaceAll("\n", "; "));
+  }
+  const told = svg.querySelector("desc");
+  stillTold ??= told?.textContent;
+  if (told) told.textContent = moved ? lines.join("\n") : stillTold;
+}
+
+/** Return the text of a value; beyond a branch only the inputs are known. */
+function valueText(row) {
+  return crossed && gateAt.has(row) ? "?" : point.values.get(row) ?? "";
+}
