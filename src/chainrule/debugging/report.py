@@ -6,6 +6,7 @@ numbers and a person can read the lines.
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 from ..circuit.circuit import Circuit
 from ..circuit.columns import CONSTANT, INPUT
 from ..errors import GradientError
+from ..readings.notebook import bundle
+from ..readings.numbers import plain
 
 Index = tuple[int, ...]
 _MOST_LINES = 8
@@ -148,6 +151,16 @@ class GradientReport:
                 f"  by {self.method}, {runs} of the circuit; worst relative error {self.worst:.1g}"
             )
         return "\n".join(lines)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the whole report, not one line of it."""
+        return bundle({"text/html": self._as_html, "text/plain": self.__str__}, include, exclude)
+
+    def _as_html(self) -> str:
+        head, *rest = str(self).splitlines()
+        mark = "&#10003;" if self.ok else "&#10007;"
+        lines = "".join(f"<li>{html.escape(plain(line, 1000))}</li>" for line in rest)
+        return f"<div><strong>{mark} {html.escape(plain(head, 1000))}</strong><ul>{lines}</ul></div>"
 
     def _verdict(self) -> str:
         word = "passed" if self.ok else "FAILED" if self.failures else "NOTHING COULD BE CHECKED"

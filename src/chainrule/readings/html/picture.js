@@ -5,8 +5,9 @@ for (const element of svg.querySelectorAll(".box")) {
   const row = Number(element.dataset.row);
   const title = element.querySelector("title");
   pictured.boxes.push({ element, row, title, still: title?.textContent ?? "" });
-  for (const kind of ["value", "gradient"]) {
-    for (const label of element.querySelectorAll(`.${kind}`)) {
+  // An array's label has smaller lines of its own, and a strip.
+  for (const [kind, lines] of [["value", ".value, .about"], ["gradient", ".gradient, .slope"]]) {
+    for (const label of element.querySelectorAll(lines)) {
       const size = Number(label.getAttribute("font-size"));
       pictured[`${kind}s`].push({ element: label, row, size, still: label.textContent });
     }
