@@ -160,7 +160,8 @@ class GradientReport:
         head, *rest = str(self).splitlines()
         mark = "&#10003;" if self.ok else "&#10007;"
         lines = "".join(f"<li>{html.escape(plain(line, 1000))}</li>" for line in rest)
-        return f"<div><strong>{mark} {html.escape(plain(head, 1000))}</strong><ul>{lines}</ul></div>"
+        verdict = html.escape(plain(head, 1000))
+        return f"<div><strong>{mark} {verdict}</strong><ul>{lines}</ul></div>"
 
     def _verdict(self) -> str:
         word = "passed" if self.ok else "FAILED" if self.failures else "NOTHING COULD BE CHECKED"
