@@ -93,6 +93,10 @@ class Gate:
     scalar_code : str, optional
         The same for Python floats, with `math`; a call of the gate's own name copies `scalar`.
         Empty means that `code` serves both.
+    latex : str or callable
+        LaTeX with `#0`, `#1` for the inputs, `#(0)` for one in parentheses unless it needs none,
+        `#*` for all of them; or a function of the settings that returns it. Empty means what the
+        syntax tree of `code` gives.
     words : str
         What the gate does, as a verb with its inputs: "multiplies {0} by {1}".
     pattern : str
@@ -132,6 +136,7 @@ class Gate:
     symbol: str = ""
     code: str | Callable[..., str] = ""
     scalar_code: str = ""
+    latex: str | Callable[..., str] = ""
     words: str = ""
     pattern: str = "scales"
     slope: tuple[str, ...] = ()

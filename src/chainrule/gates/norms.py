@@ -154,6 +154,9 @@ NORMS: tuple[Gate, ...] = (
         numpy=np.linalg.norm,
         symbol="‖x‖",
         code=call("np.linalg.norm", "{0}", ord=None, **REDUCES),
+        latex=lambda ord=None, **_: (
+            r"\left\lVert #0 \right\rVert" + ("" if ord is None else rf"_{{\mathrm{{{ord}}}}}")
+        ),
         words="takes the norm of {0}",
         why="the length of a vector grows fastest along the vector itself, at rate 1",
         vjp=(_norm_vjp,),

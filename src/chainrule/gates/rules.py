@@ -169,3 +169,20 @@ ALONG_AXES = (
     example((1,)),
 )
 """Arguments on which every reduction is tried."""
+
+
+def over_axes(operator: str, inside: str = "#(0)") -> Callable[..., str]:
+    r"""Return a reduction's `latex`: the operator, with the axes below it where some are named.
+
+    Examples
+    --------
+    >>> print(over_axes(r"\sum")(axis=0))
+    \sum_{\mathrm{axis}\,0} #(0)
+    """
+
+    def latex(*, axis: Any = None, **settings: Any) -> str:
+        if axis is None:
+            return f"{operator}{'' if inside.startswith(chr(92)) else ' '}{inside}"
+        return rf"{operator}_{{\mathrm{{axis}}\,{str(axis).strip('(,)')}}} {inside}"
+
+    return latex
