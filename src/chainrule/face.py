@@ -382,6 +382,47 @@ class TracedCircuit(Circuit):
             notation=notation_of(notation),
         )
 
+    def picture(self, **options: Any) -> Any:
+        """Return a picture: `.svg`, `.text`, `.save("x.svg|png|html|txt")`.
+
+        Parameters
+        ----------
+        theme : {"light", "dark", "safe"}
+            The colours; those of "safe" the colour-blind can tell apart.
+        sigmoid : {None, "gate", "parts"}
+            None draws sigmoids as they were written, "gate" each as one gate, "parts" each taken
+            apart.
+        group : {"auto", None, "line", "name", "function", "layer"}
+            How to draw several gates as one box; "auto" does so where there are more than `most`.
+        most : int
+            How many gates "auto" draws one by one; 200 unless told.
+        width : int
+            Of the text in characters; 100 unless told.
+        """
+        from .readings.picture.picture import Picture
+
+        gradients = self._gradients_or_none()
+
+        def page(svg: str) -> str:
+            from .readings.html_picture import html_page
+
+            return html_page(self, gradients, svg)
+
+        return Picture(self, gradients, page=page, **options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: the picture, LaTeX, text."""
+        from .readings.notebook import bundle, image
+
+        picture = self.picture()
+        kinds = {
+            "text/html": lambda: image(picture.svg, self.words()),
+            "image/svg+xml": lambda: picture.svg,
+            "text/latex": self.latex,
+            "text/plain": lambda: str(self),
+        }
+        return bundle(kinds, include, exclude)
+
     def _gradients_or_none(self) -> list[Any]:
         """Return the gradient of each row; all None where the output is not one number."""
         try:

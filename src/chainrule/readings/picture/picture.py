@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class Picture:
         How many gates "auto" draws one by one.
     width : int
         Of the text in characters.
+    page : callable, optional
+        Makes the page of `html` from an SVG whose parts have ids.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Picture:
         group: str | None = "auto",
         most: int = 200,
         width: int = 100,
+        page: Callable[[str], str] | None = None,
     ) -> None:
         self.circuit = circuit
         self.gradients = gradients
         self.theme = theme_of(theme)
         self.width = width
+        self._page = page
         self._sigmoid, self._group, self._most = sigmoid, group, most
         self.graph: Graph = self._drawn(most)
 
@@ -104,10 +108,10 @@ class Picture:
     @property
     def html(self) -> str:
         """The picture as a page of its own that steps through both passes."""
-        from ..html_picture import html_page
-
+        if self._page is None:
+            raise ValueError(f"{here()}this picture was not told how to make a page")
         # One picture a page, so its parts may have ids by which the page finds them.
-        return html_page(self.circuit, self.gradients, svg(self.scene, self.theme, ids=True))
+        return self._page(svg(self.scene, self.theme, ids=True))
 
     @property
     def png(self) -> bytes:
