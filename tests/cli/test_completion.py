@@ -24,7 +24,7 @@ def completed(tmp_path):
 
 
 def test_commands(completed):
-    assert completed("s") == ["plain,show"]
+    assert completed("s") == ["plain,show", "plain,step"]
 
 
 def test_functions_of_a_file_without_running_it(completed, tmp_path):

@@ -18,6 +18,9 @@ import click
 COMMANDS: dict[str, str] = {
     "tour": "Take the guided tour: circuits, their code, and a network that learns.",
     "show": "Show the value and the gradient of every wire, and say why.",
+    "step": "Walk the backward pass gate by gate, forward and back.",
+    "ledger": "Say why a gradient is this number: its contributions by path.",
+    "latex": "Print the formula, the local gradients and the chain rule in LaTeX.",
     "code": "Print the backward pass as Python that runs without chainrule.",
     "check": "Check gradients against differences.",
 }
