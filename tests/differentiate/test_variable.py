@@ -4,6 +4,7 @@ import copy
 import gc
 import math
 import pickle
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -683,6 +684,59 @@ def test_frozen_objects_are_safe(monkeypatch):
             gc.unfreeze()
 
     assert in_thread(run) == 12.0
+
+
+# The functions that change a recording: an operator, a row, a view, a renumbering, a pass.
+RECORDING = ("method", "append", "emit", "write", "refresh", "install", "run_backward")
+
+
+class Interruption(BaseException):
+    """What Ctrl-C raises, between any two steps."""
+
+
+def interrupted(function, after):
+    """Run a function, interrupted after so many lines that record; return how many there were."""
+    lines = 0
+
+    def trace(frame, event, argument):
+        nonlocal lines
+        if event == "line":
+            lines += 1
+            if lines == after:
+                raise Interruption
+        return trace if frame.f_code.co_name in RECORDING else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except Interruption:
+        pass
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def test_interruptions(always_tidy):
+    """After Ctrl-C at any line, the next cell of a notebook computes rightly."""
+    x = Variable([0.5, 2.0])
+    kept = np.sum(x * x)
+
+    def program():
+        y = Variable(0.5)
+        y = np.tanh(y * 1.5)
+        z = x * y
+        view = z[::-1]
+        view[0] = y
+        np.sum(z).backward()
+
+    for line in range(1, interrupted(program, math.inf)):
+        interrupted(program, line)
+        columns = tape()
+        assert len(columns.values) == len(columns.gates), line
+        assert len(columns.values) == len(columns.left) == len(columns.right), line
+        kept.backward()
+        np.testing.assert_array_equal(x.grad, [1.0, 4.0])
 
 
 # ---------------------------------------------------------------------- the sweep over floats

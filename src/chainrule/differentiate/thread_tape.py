@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..circuit.columns import INPUT
+from ..gates.gate import Gate
 from ..passes.backward import is_float, sweep
 from ..tracing.tape import Tape
 from ..tracing.traced import Traced
@@ -58,6 +59,17 @@ class ThreadTape(Tape):
     def guard(self, row: int, seen: bool | int) -> None:
         """Note nothing: what Python decided is in the rows that came after."""
 
+    def append(
+        self, gate: Gate, inputs: tuple[int, ...], settings: dict[str, Any], value: Any
+    ) -> int:
+        """Add a row and return its number; all of it or, when interrupted, nothing."""
+        row = len(self.values)
+        try:
+            return super().append(gate, inputs, settings, value)
+        except BaseException:
+            self.cut(row)
+            raise
+
     def leaf(self, value: Any) -> int:
         """Add a leaf's value and return its row."""
         row: int = self._source(INPUT, value)._row
@@ -85,19 +97,19 @@ class ThreadTape(Tape):
             self.gradients, self._touched = [], (range(0), [])
             raise
         self._touched = (range(lowest, row + 1), reached)
-        values, leaf_gradients = self.values, self.leaf_gradients
+        values, found = self.values, {}
         for k in reached:
             gradient = gradients[k]
             if isinstance(values[k], np.ndarray):
                 # The leaf's own: passed on unchanged, one array may serve several leaves.
                 gradient = np.array(gradient, values[k].dtype)
                 self.room -= gradient.nbytes
-            leaf_gradients[k] = gradient
+            found[k] = gradient
         if stopped:
-            found = set(reached)
             for k in self._leaves_behind(stopped):
                 if k not in found:
-                    leaf_gradients[k] = _zero(values[k])
+                    found[k] = _zero(values[k])
+        self.leaf_gradients.update(found)
 
     def _leaves_behind(self, rows: list[int]) -> list[int]:
         marks = self._needed(rows)
@@ -162,30 +174,43 @@ class ThreadTape(Tape):
         marks.extend(bytes(len(self) - len(marks)))
         kept = np.frombuffer(marks, np.uint8).astype(bool)
         number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
-        for name in ("left", "right"):
-            rows = np.frombuffer(getattr(self, name), np.int32)[kept]
-            rows = np.where(rows >= 0, number[rows], -1).astype(np.int32)
-            setattr(self, name, array("i", rows.tobytes()))
-        self.gates[:] = itertools.compress(self.gates, marks)
-        self.values[:] = itertools.compress(self.values, marks)
-        self.gradients = list(itertools.compress(self.gradients, marks))
-        self._touched = (range(len(self.gradients)), [])
         new = number.tolist()
-        self.more = {
+        sources = []
+        for column in (self.left, self.right):
+            rows = np.frombuffer(column, np.int32)[kept]
+            rows = np.where(rows >= 0, number[rows], -1).astype(np.int32)
+            sources.append(array("i", rows.tobytes()))
+        gates, values, gradients = (
+            list(itertools.compress(column, marks))
+            for column in (self.gates, self.values, self.gradients)
+        )
+        more = {
             new[row]: tuple(new[k] for k in inputs)
             for row, inputs in self.more.items()
             if marks[row]
         }
-        self.settings = {new[row]: held for row, held in self.settings.items() if marks[row]}
-        self.leaf_gradients = {
-            new[row]: held for row, held in self.leaf_gradients.items() if marks[row]
-        }
-        self.floats = {}  # those that are needed again are added again
-        self._constants = {}
-        for wire in wires:
-            wire._row = new[wire._row]
-            if wire._lens is not None:
-                wire._lens.seen = new[wire._lens.seen]  # -1, which is no row: to be drawn again
+        settings = {new[row]: held for row, held in self.settings.items() if marks[row]}
+        leaf_gradients = {new[row]: g for row, g in self.leaf_gradients.items() if marks[row]}
+        # A view that looked at a row now gone has seen -1, which is no row: it is drawn again.
+        lenses = [(w._lens, new[w._lens.seen]) for w in wires if w._lens is not None]
+        moves = [(wire, new[wire._row]) for wire in wires]
+
+        def install() -> None:
+            self.left, self.right = sources
+            self.gates[:], self.values[:] = gates, values
+            self.gradients, self._touched = gradients, (range(len(gradients)), [])
+            self.more, self.settings, self.leaf_gradients = more, settings, leaf_gradients
+            self.floats, self._constants = {}, {}  # what is needed again is added again
+            for wire, row in moves:
+                wire._row = row
+            for lens, row in lenses:
+                lens.seen = row
+
+        try:
+            install()
+        except BaseException:  # Ctrl-C half way: no row would be what it was
+            install()
+            raise
 
     def _bytes_held(self) -> int:
         held = itertools.chain(self.values, self.leaf_gradients.values())

@@ -182,6 +182,8 @@ class Variable(Traced):
         return f"the Variable of shape {shape}" if shape else f"the Variable (= {self._value})"
 
     def __float__(self) -> float:
+        if self.dtype.kind != "f":
+            return super().__float__()
         self._lost(
             "turned into a plain float",
             "take the number with .value, or use the NumPy function of the same name (np.exp for "

@@ -127,7 +127,8 @@ def get(traced: Any, key: Any) -> Any:
     """Draw `x[key]`."""
     template, arrays = split_key(key)
     for array in arrays:
-        if hasattr(array, "__gate__") and array.dtype.kind == "b":
+        # Define by run keeps no guards, and no sites.
+        if hasattr(array, "__gate__") and array.dtype.kind == "b" and array._tape.sites is not None:
             # How many are chosen is a shape, and shapes are part of what is recorded.
             operator.index(np.count_nonzero(array))
     return GATES["index"](traced, *arrays, template=template)

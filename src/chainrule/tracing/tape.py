@@ -106,6 +106,12 @@ class Tape(Columns):
         wire._lens = None
         return wire
 
+    def cut(self, row: int) -> None:
+        """Drop what was added from this row on: a gate was interrupted half way."""
+        del self.values[row:], self.gates[row:], self.left[row:], self.right[row:]
+        self.more.pop(row, None)
+        self.settings.pop(row, None)
+
     def tidy(self) -> None:
         """Drop the rows that nobody can reach; a function's recording keeps them all."""
 
