@@ -16,8 +16,9 @@ from ..circuit.circuit import Argument, Circuit
 from ..circuit.naming import RESERVED
 from ..circuit.tree import clean_name, is_name
 from . import expressions
+from .inlining import Line
 from .notation import DZ, Notation
-from .writer import Line, Writer
+from .writer import Writer
 
 INDENT = "    "
 

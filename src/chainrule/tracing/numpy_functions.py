@@ -153,8 +153,8 @@ def _bind(
     """Return the gate's inputs and settings for a call in NumPy's own spelling."""
     bound = _signature(function).bind(*args, **options)
     given = dict(bound.arguments)
-    for name, parameter in bound.signature.parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:  # np.pad(x, 1, constant_values=2.0)
+    for name, each in bound.signature.parameters.items():
+        if each.kind is each.VAR_KEYWORD:  # np.pad(x, 1, constant_values=2.0)
             given.update(given.pop(name, {}))
     inputs: list[Any] = []
     for name in inputs_of(gate):

@@ -35,11 +35,11 @@ def checked_leaf(value: Any, name: str) -> Any:
             f"{here()}the argument {name!r} is a {type(value).__name__}, whose operations mean "
             "something else than an array's. Pass np.asarray(x), with np.where for a mask."
         )
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "fiub":
+    if isinstance(value, (np.ndarray, np.longdouble)):
+        if value.dtype.kind not in "fiub" or value.dtype == np.longdouble:
             raise DtypeError(
-                f"{here()}the argument {name!r} is an array of dtype {value.dtype}, which has no "
-                "gradient. Make it a float array first, with x.astype(float)."
+                f"{here()}the argument {name!r} is of dtype {value.dtype}, which has no "
+                "gradient here. Make it a float array first, with x.astype(float)."
             )
         return np.array(value)  # also makes a plain array of a memory map
     return value
