@@ -175,6 +175,18 @@ def test_every_elementwise_gate_is_translated_and_agrees(gate: Gate):
 
 
 @needs_node
+def test_a_written_out_sigmoid_does_not_overflow():
+    circuit = cr.trace(lecture_b, 2.0, -1.0, -3.0, -2.0, -3.0)
+    found = program(circuit)
+    point = [500.0, -2.0, 1.0, 0.0, 0.0]  # dot = -1000, where exp(-dot) is inf
+    text = f"{part('arithmetic.js')}{found.source}\nconst answer = run({point});"
+    r = javascript(text)
+    there = circuit.at(*point)
+    for row in circuit.inputs:
+        assert as_float(r[found.gradients[row]]) == there.gradient_of(row) == 0.0
+
+
+@needs_node
 def test_arithmetic_is_pythons_at_the_odd_points():
     odd = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.5, -2.5, 7.25, -7.25, math.inf, -math.inf]
     texts = {

@@ -239,8 +239,23 @@ def program(circuit: Circuit) -> Program:
     roots.update(gradients.values())
     for slope, part, total in handed.values():
         roots.update((part, total), (slope,) if type(slope) is int else ())
-    source = _written(circuit, drawing, sorted(roots))
-    return Program(source, gradients, handed, tuple(circuit.guards))
+    functions: dict[str, ast.FunctionDef] = {}
+    lines = _lines(circuit, drawing, sorted(roots), functions)
+    copies: list[str] = []
+    whole = draw(circuit, output)
+    if whole.columns.gates[: whole.start] != drawing.columns.gates[: drawing.start]:
+        # As the engine does: the gradients outside of such a sigmoid come from the one gate, which
+        # does not overflow.
+        outside = {s.wire: whole.same[s.total] for s in whole.sums}
+        inner = _lines(circuit, whole, sorted(outside.values()), functions)
+        copies = ["function whole(x) {", "const r = [];", *inner, "return r;", "}"]
+        lines.append("const w = whole(x);")
+        for place, (wire, row) in enumerate(outside.items(), len(drawing.columns)):
+            lines.append(f"r[{place}] = w[{row}];")
+            gradients[wire] = place
+    texts = [function_text(function) for function in functions.values()]
+    body = ["function run(x) {", "const r = [];", *lines, "return r;", "}"]
+    return Program("\n".join([*texts, *copies, *body]), gradients, handed, tuple(circuit.guards))
 
 
 def _draw_slopes(circuit: Circuit, drawing: Drawing) -> dict[tuple[int, int], int | float]:
@@ -292,11 +307,12 @@ def _handed(
     return found
 
 
-def _written(circuit: Circuit, drawing: Drawing, roots: list[int]) -> str:
-    """Return the function that fills `r`, and the gates' own functions that it calls."""
+def _lines(
+    circuit: Circuit, drawing: Drawing, roots: list[int], functions: dict[str, ast.FunctionDef]
+) -> list[str]:
+    """Return the statements that fill `r`; the gates' own functions they call join the dict."""
     tape = drawing.columns
     needed = tape.needed_for(roots)
-    functions: dict[str, ast.FunctionDef] = {}
     lines = [f"r[{row}] = x[{place}];" for place, row in enumerate(circuit.inputs)]
     for row in range(len(tape)):
         gate = tape.gates[row]
@@ -317,8 +333,7 @@ def _written(circuit: Circuit, drawing: Drawing, roots: list[int]) -> str:
             raise NotWritableError(
                 f"the gate {gate.name} is not written for pages yet: {error}"
             ) from error
-    texts = [function_text(function) for function in functions.values()]
-    return "\n".join([*texts, "function run(x) {", "const r = [];", *lines, "return r;", "}"])
+    return lines
 
 
 def _place(tape: Any, row: int) -> ast.expr:

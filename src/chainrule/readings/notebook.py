@@ -44,4 +44,5 @@ def image(svg: str, told: str) -> str:
     """Return an SVG as an image in HTML, with its text alternative."""
     data = base64.b64encode(svg.encode()).decode()
     alternative = html.escape(plain(told, 1000), quote=True)
-    return f'<img alt="{alternative}" src="data:image/svg+xml;base64,{data}">'
+    source = f"data:image/svg+xml;base64,{data}"
+    return f'<img alt="{alternative}" style="max-width: 100%" src="{source}">'
