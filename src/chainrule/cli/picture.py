@@ -37,10 +37,10 @@ def say_picture(picture: Any) -> None:
 
 def save_picture(picture: Any, file: str, ending: str) -> None:
     """Write a picture to a file, or to stdout if it is called -."""
-    content = getattr(picture, ending)
+    content: str | bytes = getattr(picture, ending)
     data = content if isinstance(content, bytes) else content.encode("utf-8")
     if file == "-":
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
         return
     try:
         Path(file).write_bytes(data)

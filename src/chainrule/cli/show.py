@@ -1,4 +1,4 @@
-"""`chainrule show`: the picture, every wire with its value and gradient, why; or pictures in files."""
+"""`chainrule show`: the picture, every wire with its numbers, and why; or pictures in files."""
 
 from __future__ import annotations
 

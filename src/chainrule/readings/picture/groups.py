@@ -61,23 +61,27 @@ def grouped(
     if way is not None and way != "auto" and way not in _WAYS:
         known = ", ".join(repr(name) for name in _WAYS)
         raise ValueError(f"{here()}group must be 'auto', None, {known}, not {way!r}")
-    groups = [Group([row]) for row in rows]
-    used: str | None = None
-    if way == "auto":
-        best = groups
-        for name in _AUTOMATIC if len(rows) > most else ():
-            found = _WAYS[name](view, rows)
-            if len(found) < len(best):
-                best, used = found, name
-            if len(best) <= most:
-                break
-        groups = best if len(best) <= most else _blocks(view, best, most)
-        used = used or ("blocks" if len(best) > most else None)
-    elif way is not None:
-        groups, used = _WAYS[way](view, rows), way
-    if used is not None:
+    if way is None:
+        return [Group([row]) for row in rows], None
+    if way != "auto":
+        groups = _WAYS[way](view, rows)
         _find_leaving(view, groups)
-    return groups, used
+        return groups, way
+    if len(rows) <= most:
+        return [Group([row]) for row in rows], None
+    for name in _AUTOMATIC:
+        groups = _WAYS[name](view, rows)
+        _find_leaving(view, groups)
+        if sum(_boxes(group) for group in groups) <= most:
+            return groups, name
+    groups = _blocks(rows, most)
+    _find_leaving(view, groups)
+    return groups, "blocks"
+
+
+def _boxes(group: Group) -> int:
+    """Return how many boxes a group takes: itself, and a tap for each of several wires out."""
+    return 1 + (len(group.leaving) if len(group.leaving) > 1 else 0)
 
 
 def _find_leaving(view: Shown, groups: Sequence[Group]) -> None:
@@ -217,22 +221,14 @@ def _repetition(signs: Sequence[Any], start: int) -> tuple[int, int]:
     return best
 
 
-def _blocks(view: Shown, groups: Sequence[Group], most: int) -> list[Group]:
-    """Return at most so many groups, each of as many neighbours as it takes."""
-    size = -(-len(groups) // most)
-    found: list[Group] = []
-    for start in range(0, len(groups), size):
-        part = groups[start : start + size]
-        rows = [row for group in part for row in group.rows]
-        label = f"gates {found[-1].rows[-1] + 1 if found else 1} on"
-        found.append(Group(rows, label if len(part) > 1 else part[0].label))
-    first = 1
-    for group in found:
-        last = first + len(group.rows) - 1
-        if group.label.startswith("gates "):
-            group.label = f"gates {first} to {last}"
-        first = last + 1
-    return found
+def _blocks(rows: Sequence[int], most: int) -> list[Group]:
+    """Return groups of equally many neighbours; half as many as boxes, as some have taps."""
+    size = -(-2 * len(rows) // most)
+    starts = range(0, len(rows), size)
+    return [
+        Group(list(rows[k : k + size]), f"gates {k + 1} to {min(k + size, len(rows))}")
+        for k in starts
+    ]
 
 
 _WAYS: dict[str, Callable[[Shown, Sequence[int]], list[Group]]] = {

@@ -91,8 +91,8 @@ def _bands(graph: Graph, width: int) -> Iterable[Page]:
     level = {box: k for k, column in enumerate(made.columns) for box in column}
     for source, fed in enumerate(graph.targets):
         for target, _ in fed:
-            if graph.boxes[target].kind == "output":
-                level[target] = level[source]  # the end of a wire stays with it
+            if graph.boxes[target].kind in ("output", "tap"):
+                level[target] = level[source]  # they stay with what they belong to
     steps: list[list[int]] = [[] for _ in made.columns]
     for box in range(len(graph.boxes)):
         steps[level[box]].append(box)
