@@ -7,7 +7,8 @@ broken at those names, then wherever it must be. How a gate is written stands in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ PARTS = {
 """The parts that can be asked for, with their titles in a document."""
 
 _WIDEST = 56  # characters of an expression before a part of it gets a line of its own
+Piece = Callable[[], list[str]]
+"""Writes the lines of one wire."""
+
 _MOST_ADDENDS = 6  # contributions that are written out in one sum
 _HEAD = r"""\documentclass{article}
 \usepackage{amsmath}
@@ -77,7 +81,7 @@ def latex(
     writer = _Writer(circuit, gradients, notation)
     blocks = []
     for part in parts:
-        lines = _cut(getattr(writer, part)(), most)
+        lines = _cut(getattr(writer, part)(), max(most, 2))
         if not lines:
             continue
         equations = "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
@@ -89,20 +93,18 @@ def latex(
     return f"{_HEAD}{title}{text}\\end{{document}}\n"
 
 
-def _cut(lines: Iterator[str], most: int) -> list[str]:
-    """Return the first and the last lines; an iterator, so that the middle is not even kept."""
+def _cut(pieces: Sequence[Piece], most: int) -> list[str]:
+    """Write the first and the last pieces; those in the middle are not even written."""
     first: list[str] = []
     last: list[str] = []
-    front, skipped = (most + 1) // 2, 0
-    for line in lines:
-        if len(first) < front:
-            first.append(line)
-            continue
-        last.append(line)
-        if len(last) > most - front:
-            del last[0]
-            skipped += 1
-    dots = [rf"& \vdots \quad \text{{({skipped} more)}}"] if skipped else []
+    front, back = 0, len(pieces)
+    while front < back and len(first) < (most + 1) // 2:
+        first += pieces[front]()
+        front += 1
+    while front < back and len(last) < most // 2:
+        back -= 1
+        last[:0] = pieces[back]()
+    dots = [rf"& \vdots \quad \text{{({back - front} more)}}"] if front < back else []
     return first + dots + last
 
 
@@ -156,20 +158,20 @@ class _Writer:
 
     # ------------------------------------------------------------------ formula
 
-    def formula(self) -> Iterator[str]:
+    def formula(self) -> list[Piece]:
         """Write the whole formula: in one line if it fits, else broken at the user's names."""
         needed = self.given.needed_for(list(self.circuit.outputs))
         rows = self._gate_rows(self.given, needed)
         if self.output is not None and rows and rows[-1] == self.output:
             written, lined = self._inlined(rows, named=False)
             if not lined:
-                yield f"{self.wire(self.output).text} &= {written[self.output].text}"
-                return
+                return [partial(self._equation, self.output, written[self.output])]
         written, lined = self._inlined(rows, named=True)
-        outputs = set(self.circuit.outputs)
-        for row in rows:
-            if row in lined or row in outputs:
-                yield f"{self.wire(row).text} &= {written[row].text}"
+        lined.update(self.circuit.outputs)
+        return [partial(self._equation, row, written[row]) for row in rows if row in lined]
+
+    def _equation(self, row: int, tex: Tex) -> list[str]:
+        return [f"{self.wire(row).text} &= {tex.text}"]
 
     def _inlined(self, rows: Sequence[int], *, named: bool) -> tuple[dict[int, Tex], set[int]]:
         """Return each gate written out, and those that need a line of their own."""
@@ -203,15 +205,18 @@ class _Writer:
 
     # ------------------------------------------------------------------ forward
 
-    def forward(self) -> Iterator[str]:
+    def forward(self) -> list[Piece]:
         """Write each gate with its value, after the inputs."""
-        for row in self.circuit.inputs:
-            if self.needed[row]:
-                yield self._with_value(self.wire(row).text, row)
-        for row in self._gate_rows(self.columns, self.needed):
-            inputs = [self.wire(k) for k in self.columns.inputs(row)]
-            tex = self._gate(row, inputs, self.columns)
-            yield self._with_value(f"{self.wire(row).text} &= {tex.text}", row)
+        given = [row for row in self.circuit.inputs if self.needed[row]]
+        rows = given + self._gate_rows(self.columns, self.needed)
+        return [partial(self._forward_line, row) for row in rows]
+
+    def _forward_line(self, row: int) -> list[str]:
+        if self.columns.gates[row] is INPUT:
+            return [self._with_value(self.wire(row).text, row)]
+        inputs = [self.wire(k) for k in self.columns.inputs(row)]
+        tex = self._gate(row, inputs, self.columns)
+        return [self._with_value(f"{self.wire(row).text} &= {tex.text}", row)]
 
     def _with_value(self, text: str, row: int) -> str:
         value = self.given.values[row]
@@ -225,19 +230,23 @@ class _Writer:
 
     # ------------------------------------------------------------------ local gradients
 
-    def local(self) -> Iterator[str]:
+    def local(self) -> list[Piece]:
         """Write the slope of each gate along each of its inputs."""
         if not self.has_gradient:
-            return
-        for row in self._gate_rows(self.columns, self.needed):
-            if self.columns.gates[row].local is None or not self._reached(row):
-                continue
-            slopes: dict[int, list[tuple[Tex | None, Any]]] = {}
-            for index, c in enumerate(self.handed.of(row)):
-                if self._takes(c.row) and c.slope is not None:
-                    slopes.setdefault(c.row, []).append((self._rule(row, index), c.slope))
-            for source, found in slopes.items():
-                yield self._slope_line(row, source, found)
+            return []
+        gates = self.columns.gates
+        return [
+            partial(self._slope_lines, row)
+            for row in self._gate_rows(self.columns, self.needed)
+            if gates[row].local is not None and self._reached(row)
+        ]
+
+    def _slope_lines(self, row: int) -> list[str]:
+        slopes: dict[int, list[tuple[Tex | None, Any]]] = {}
+        for index, c in enumerate(self.handed.of(row)):
+            if self._takes(c.row) and c.slope is not None:
+                slopes.setdefault(c.row, []).append((self._rule(row, index), c.slope))
+        return [self._slope_line(row, source, found) for source, found in slopes.items()]
 
     def _slope_line(self, row: int, source: int, found: Sequence[tuple[Tex | None, Any]]) -> str:
         out, along = self.wire(row).text, self.wire(source).text
@@ -268,16 +277,16 @@ class _Writer:
 
     # ------------------------------------------------------------------ chain rule
 
-    def chain(self) -> Iterator[str]:
+    def chain(self) -> list[Piece]:
         """Write each gradient from those above it, with the numbers."""
         if not self.has_gradient or self.output is None:
-            return
-        yield f"{self.gradient(self.output).text} &= 1"
-        for row in range(self.output - 1, -1, -1):
-            if self._takes(row) and self._reached(row):
-                yield from self._gradient_lines(row)
-            elif row in self.circuit.inputs and is_float(self.given.values[row]):
-                yield f"{self.gradient(row).text} &= 0"
+            return []
+        wires = [
+            row
+            for row in range(self.output, -1, -1)
+            if self._takes(row) and (self._reached(row) or self.columns.gates[row] is INPUT)
+        ]
+        return [partial(self._gradient_lines, row) for row in wires]
 
     def _takes(self, row: int) -> bool:
         return (
@@ -290,7 +299,9 @@ class _Writer:
     def _reached(self, row: int) -> bool:
         return bool(self.handed.to(row)) or (row == self.output and bool(self.active[row]))
 
-    def _gradient_lines(self, row: int) -> Iterator[str]:
+    def _gradient_lines(self, row: int) -> list[str]:
+        if row == self.output or not self.handed.to(row):
+            return [f"{self.gradient(row).text} &= {int(row == self.output)}"]
         terms, addends, factors = [], [], None
         consumers = dict.fromkeys(gate for gate, _ in self.handed.to(row))
         count = 0
@@ -308,13 +319,10 @@ class _Writer:
             terms.append(Tex(r"\cdots"))
         head = self.gradient(row).text
         *lines, last = self._sum(head, terms)
-        yield from lines
         text = self._numbers(row, addends, factors, more=count > _MOST_ADDENDS)
         if not lines and (Tex(last).width + Tex(text).width <= _WIDEST or len(terms) == 1):
-            yield f"{last} {text}"
-        else:
-            yield last
-            yield f"&{text}"
+            return [f"{last} {text}"]
+        return [*lines, last, f"&{text}"]
 
     def _sum(self, head: str, terms: Sequence[Tex]) -> Iterator[str]:
         """Write a sum, broken before a term that would make the line too long."""
