@@ -9,16 +9,13 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.readings.html_picture import html_page
 from chainrule.readings.numbers import number
-from chainrule.readings.picture.picture import Picture
 
 HOSTILE = '"><script>alert(1)</script>\u202egnp.\n'
 
 
 def page_of(circuit):
-    gradients = circuit._gradients_or_none()
-    return html_page(circuit, gradients, Picture(circuit, gradients))
+    return circuit.picture().html
 
 
 def lecture_a(x, y, z):
@@ -214,6 +211,21 @@ def test_arrays_are_stepped_and_the_page_says_why_they_cannot_be_dragged(opened)
     assert page.locator("input[type=range]").count() == 1  # that of the steps
     page.keyboard.press("End")
     assert "dW = shape (2, 3)" in sentence(page)
+
+
+def test_a_gate_within_a_group_lights_the_group(opened):
+    def long(x):
+        for _ in range(3):
+            x = x * x
+        return math.sin(x)
+
+    circuit = cr.trace(long, 1.1)
+    page = opened(circuit.picture(group="line").html)
+    page.click("#next")
+    page.click("#next")
+    assert page.locator(".box.group.is-now").count() == 1
+    page.keyboard.press("End")
+    assert page.locator(".is-now").count() == 0
 
 
 def test_a_hostile_circuit_runs_nothing(opened):

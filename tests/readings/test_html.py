@@ -17,15 +17,13 @@ import numpy as np
 import chainrule as cr
 from chainrule.circuit.columns import CONSTANT, INPUT
 from chainrule.readings.html_data import line, page_data
-from chainrule.readings.html_picture import html_page
-from chainrule.readings.picture.picture import Picture
+from chainrule.readings.notation import NOTATIONS
 
 HOSTILE = '"><script>alert(1)</script>\u202egnp.\n]]>'
 
 
 def page_of(circuit):
-    gradients = circuit._gradients_or_none()
-    return html_page(circuit, gradients, Picture(circuit, gradients))
+    return circuit.picture().html
 
 
 def lecture_a(x, y, z):
@@ -78,6 +76,19 @@ def test_the_page_is_one_file_that_fetches_nothing():
     addresses = set(re.findall(r"\w+://[^\s\"'<]+", page))
     assert addresses <= {"http://www.w3.org/2000/svg"}
     assert [t for t, _ in found.tags].count("style") == 1
+
+
+def test_a_picture_saves_itself_as_a_page(tmp_path):
+    circuit = cr.trace(lecture_a, -2.0, 5.0, -4.0)
+    file = circuit.picture().save(tmp_path / "x.html")
+    assert file.read_text("utf-8") == page_of(circuit)
+
+
+def test_gradients_are_called_as_the_notation_says():
+    circuit = cr.trace(lecture_a, -2.0, 5.0, -4.0)
+    data, _ = page_data(circuit, circuit._gradients_or_none(), NOTATIONS["nabla"])
+    assert [wire["d"] for wire in data["wires"]] == ["∇x", "∇y", "∇z", "∇q", "∇lecture_a"]
+    assert "nabla_q = z" in [entry["text"] for entry in data["code"]]
 
 
 def test_the_page_is_the_same_each_time():

@@ -133,6 +133,7 @@ class _Page:
                     "forward": self.speaker.forward(row),
                     "code": code_of.get((row, "forward"), []),
                     "source": source_of.get(row, []),
+                    "line": self.circuit.site_of(row).line,
                 }
             )
         # Backward in the order of the pass: a reason is told where a reader first meets the gate.

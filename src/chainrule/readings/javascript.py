@@ -96,7 +96,7 @@ def translated(tree: ast.expr, functions: dict[str, ast.FunctionDef] | None = No
     Examples
     --------
     >>> translated(ast.parse("math.exp(x) if x > 0 else -x ** 2", mode="eval").body)
-    '(x > 0 ? Math.exp(x) : (-M.pow(x, 2)))'
+    '((x > 0) ? Math.exp(x) : (-M.pow(x, 2)))'
     """
     known = functions or {}
 

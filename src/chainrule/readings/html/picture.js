@@ -40,10 +40,15 @@ function showPicture(step, arrived) {
   const forward = step.kind === "inputs" || step.kind === "forward";
   const reached = (row) => !forward || (stepOfForward.get(row) ?? 0) <= at;
   const feeding = new Set(step.gate ? step.gate.inputs.map((input) => input.row) : []);
+  // A gate that is drawn within a group of its line lights the group.
+  const own = pictured.boxes.some(({ row }) => row === now);
+  const within = (element) => !own && step.gate && element.matches(".group") &&
+    Number(element.dataset.line) === step.gate.line;
   for (const { element, row } of pictured.boxes) {
+    const visited = row === now || within(element);
     element.classList.toggle("is-waiting", !reached(row));
-    element.classList.toggle("is-now", row === now);
-    element.classList.toggle("is-backward", row === now && backward);
+    element.classList.toggle("is-now", Boolean(visited));
+    element.classList.toggle("is-backward", Boolean(visited && backward));
   }
   for (const label of pictured.values) {
     setLabel(label, valueText(label.row), first.values.get(label.row));
