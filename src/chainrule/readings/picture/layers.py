@@ -1,8 +1,9 @@
 """Which column a box stands in: wires lead from left to right, and are as short as can be.
 
 Boxes are numbered so that a wire leads from a smaller number to a larger one. The first columns
-come from the longest paths; then each box moves to where the wires around it are shortest, until
-none wants to move. A wire that feeds several boxes is one wire: only its farthest end counts.
+come from the longest paths; then each box moves to where the wires around it are shortest, and
+small groups of boxes move together, until none wants to move. A wire that feeds several boxes is
+one wire: only its farthest end counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 _SWEEPS = 8
+_LARGEST = 24  # boxes that move together
 
 
 def layered(
@@ -46,9 +48,48 @@ def layered(
                 best = _best(box, column, targets, sources)
                 moved = moved or best != column[box]
                 column[box] = best
+        for box in range(count):
+            for step, ahead in ((1, targets), (-1, sources)):
+                moved = _shift(box, step, ahead, column, targets, sources, fixed) or moved
         if not moved:
             break
     return column
+
+
+def _shift(
+    box: int,
+    step: int,
+    ahead: Sequence[Sequence[int]],
+    column: list[int],
+    targets: Sequence[Sequence[int]],
+    sources: Sequence[Sequence[int]],
+    fixed: Collection[int],
+) -> bool:
+    """Move a box, and those that are in its way, by one column if wires get shorter."""
+    group = [box]
+    taken = {box}
+    for member in group:  # grows while it is walked
+        if member in fixed or len(group) > _LARGEST or not targets[member]:
+            return False
+        for other in ahead[member]:
+            if other not in taken and column[other] == column[member] + step:
+                taken.add(other)
+                group.append(other)
+    if step < 0 and any(column[member] == 0 for member in group):
+        return False
+    wires = {*taken, *(source for member in group for source in sources[member])}
+
+    def length() -> int:
+        return sum(max(column[t] for t in targets[w]) - column[w] for w in wires if targets[w])
+
+    before = length()
+    for member in group:
+        column[member] += step
+    if length() < before:
+        return True
+    for member in group:
+        column[member] -= step
+    return False
 
 
 def _best(

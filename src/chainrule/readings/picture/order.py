@@ -17,6 +17,7 @@ from collections.abc import Collection, Sequence
 Neighbours = Sequence[Sequence[int]]
 
 _MOST_SWEEPS = 24
+_EXCHANGES = 4  # passes after a sweep
 _PATIENCE = 8  # sweeps without a better order
 
 
@@ -143,31 +144,34 @@ def _median(places: Sequence[int]) -> float:
 
 def _exchange(columns: list[list[int]], before: Neighbours, after: Neighbours) -> None:
     """Let neighbours in a column change places while that takes crossings away."""
-    places = [{point: k for k, point in enumerate(column)} for column in columns]
-    for _ in range(4):
-        improved = False
-        for level, column in enumerate(columns):
-            at_left = places[level - 1] if level else {}
-            at_right = places[level + 1] if level + 1 < len(columns) else {}
-            own = places[level]
-            ends = [
-                (
-                    sorted(at_left[n] for n in before[point]) if at_left else [],
-                    sorted(at_right[n] for n in after[point]) if at_right else [],
-                )
-                for point in column
-            ]
+    place = [0] * len(before)
+    for column in columns:
+        for k, point in enumerate(column):
+            place[point] = k
+    pending = set(range(len(columns)))
+    for _ in range(_EXCHANGES):
+        changed: set[int] = set()
+        for level in sorted(pending):
+            column = columns[level]
+            ends = [(_places(place, before[p]), _places(place, after[p])) for p in column]
             for k in range(len(column) - 1):
                 (a_left, a_right), (b_left, b_right) = ends[k], ends[k + 1]
                 now = _pairs(a_left, b_left) + _pairs(a_right, b_right)
-                then = _pairs(b_left, a_left) + _pairs(b_right, a_right)
-                if then < now:
+                if now and _pairs(b_left, a_left) + _pairs(b_right, a_right) < now:
                     column[k], column[k + 1] = column[k + 1], column[k]
                     ends[k], ends[k + 1] = ends[k + 1], ends[k]
-                    own[column[k]], own[column[k + 1]] = k, k + 1
-                    improved = True
-        if not improved:
+                    place[column[k]], place[column[k + 1]] = k, k + 1
+                    changed.add(level)
+        if not changed:
             break
+        pending = {level + step for level in changed for step in (-1, 0, 1)}
+        pending &= set(range(len(columns)))
+
+
+def _places(place: Sequence[int], points: Sequence[int]) -> list[int]:
+    if len(points) == 1:  # most are wires that pass
+        return [place[points[0]]]
+    return sorted([place[point] for point in points])
 
 
 def _pairs(upper: Sequence[int], lower: Sequence[int]) -> int:
