@@ -118,6 +118,19 @@ def test_partial_sums_at_a_fork_are_seen(opened):
     assert seen == ["1.58", "1.55", "2.06"]  # REFERENCE, C
 
 
+def test_at_a_fork_only_the_branch_in_use_is_lit(opened):
+    circuit = cr.trace(lecture_c, 3.0, -4.0)
+    page = opened(page_of(circuit))
+    num, x = circuit.row("num"), circuit.row("x")
+    for kind in ("forward", "backward"):
+        if kind == "backward":
+            page.keyboard.press("End")
+        page.click(f".box[data-row='{num}'] text.symbol")
+        ids = page.eval_on_selector_all(f".is-{kind}.edge", "all => all.map((e) => e.id)")
+        assert sorted(ids) == sorted([f"edge-{x}-{num}", f"edge-{circuit.row('sigy')}-{num}"])
+        assert page.locator(f".wire.is-{kind}:not(.edge)").count() == 0
+
+
 def test_keys_step_play_and_jump(opened):
     page = opened(page_of(cr.trace(lecture_a, -2.0, 5.0, -4.0)))
     page.keyboard.press("End")

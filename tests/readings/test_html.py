@@ -150,6 +150,17 @@ def test_partial_sums_at_a_fork_add_up():
     assert totals == ["1.58", "1.55", "2.06"]
 
 
+def test_a_formula_is_the_title_and_the_source():
+    page = cr.trace("(x + y) * z  < 1e9", x=1.0, y=2.0, z=3.0).picture().html
+    assert "<h1>(x + y) * z &lt; 1e9</h1>" in page
+
+
+def test_exact_slopes_are_written_as_numbers():
+    circuit = cr.trace(lecture_a, -2.0, 5.0, -4.0)
+    data, _ = page_data(circuit, circuit._gradients_or_none())
+    assert [handed["slope"] for handed in data["gates"][0]["handed"]] == ["1.00", "1.00"]
+
+
 def test_arrays_are_stepped_but_not_dragged():
     def cost(W, x):
         h = np.tanh(W @ x)

@@ -116,6 +116,7 @@ class _Page:
 
     def data(self) -> Data:
         """Return everything but the live part."""
+        formula = getattr(self.given, "_source", None)
         code, code_of = self._code()
         source, source_of = self._source()
         gates: list[Data] = []
@@ -143,7 +144,7 @@ class _Page:
             gate_data["backward_code"] = code_of.get((row, "backward"), [])
             gate_data["handed"] = self._handed(row)
         return {
-            "title": self.circuit.title,
+            "title": formula if isinstance(formula, str) else self.circuit.title,
             "output": self.output,
             "gates": gates,
             "inputs": self._inputs(),
@@ -205,7 +206,8 @@ class _Page:
             totals[c.row] = c.part if before is None else before + c.part
             found.append(
                 {
-                    "slope": "" if c.slope is None else _text(c.slope),
+                    # 1.00 for the exact slope 1 too: the page writes the same after a move.
+                    "slope": "" if c.slope is None else _text(np.multiply(c.slope, 1.0)),
                     "part": _text(c.part),
                     "total": _text(totals[c.row]),
                 }

@@ -1,6 +1,6 @@
 // The still picture, lit up: what is reached, what is visited, what has arrived.
 const svg = $("canvas").querySelector("svg");
-const pictured = { boxes: [], values: [], gradients: [], wires: [] };
+const pictured = { boxes: [], values: [], gradients: [], wires: [], edges: [] };
 for (const element of svg.querySelectorAll(".box")) {
   const row = Number(element.dataset.row);
   const title = element.querySelector("title");
@@ -13,8 +13,14 @@ for (const element of svg.querySelectorAll(".box")) {
     }
   }
 }
-for (const element of svg.querySelectorAll(".wire")) {
+for (const element of svg.querySelectorAll(".wire[data-row]")) {
   pictured.wires.push({ element, row: Number(element.dataset.row) });
+}
+// From a fork to one gate: shown only while lit, over the wire.
+const EDGE = /^edge-(\d+)-(\d+)/;
+for (const element of svg.querySelectorAll(".edge")) {
+  const [, from, to] = EDGE.exec(element.id) ?? [];
+  pictured.edges.push({ element, from: Number(from), to: Number(to) });
 }
 
 /** Fit the picture into the page, but never so small that its numbers cannot be read. */
@@ -59,11 +65,16 @@ function showPicture(step, arrived) {
     setLabel(label, crossed ? "?" : text ?? "", first.gradients.get(label.row));
     label.element.classList.toggle("is-hidden", !text);
   }
+  const edged = new Set(pictured.edges.filter(({ to }) => to === now).map(({ from }) => from));
+  const lightUp = (element, lit) => {
+    element.classList.toggle("is-forward", lit && step.kind === "forward");
+    element.classList.toggle("is-backward", lit && step.kind === "backward");
+  };
   for (const { element, row } of pictured.wires) {
     element.classList.toggle("is-waiting", !reached(row));
-    element.classList.toggle("is-forward", step.kind === "forward" && feeding.has(row));
-    element.classList.toggle("is-backward", step.kind === "backward" && feeding.has(row));
+    lightUp(element, feeding.has(row) && !edged.has(row));
   }
+  for (const { element, from, to } of pictured.edges) lightUp(element, to === now && feeding.has(from));
 }
 
 /** Tell the numbers that stand in the picture to who hovers over it, or cannot see it. */
