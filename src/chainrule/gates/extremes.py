@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 
 from .gate import Gate, example
-from .rules import ALONG_AXES, REDUCES, axes_of, call, count_of, lined_up, nothing, spread
+from .rules import (
+    ALONG_AXES,
+    REDUCES,
+    axes_of,
+    call,
+    count_of,
+    lined_up,
+    nothing,
+    over_axes,
+    spread,
+)
 
 
 def _max(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
@@ -114,6 +124,7 @@ EXTREMES: tuple[Gate, ...] = (
         symbol="max",
         code=call("{0}.max", **REDUCES),
         scalar_code="{0}",
+        latex=over_axes(r"\max", r"\left(#0\right)"),
         words="takes the largest element of {0}",
         why="the largest element decides alone; tied ones share equally",
         vjp=(_max_vjp,),
@@ -130,6 +141,7 @@ EXTREMES: tuple[Gate, ...] = (
         symbol="min",
         code=call("{0}.min", **REDUCES),
         scalar_code="{0}",
+        latex=over_axes(r"\min", r"\left(#0\right)"),
         words="takes the smallest element of {0}",
         why="the smallest element decides alone; tied ones share equally",
         vjp=(_min_vjp,),

@@ -14,7 +14,17 @@ import numpy as np
 from ..errors import MissingGateError
 from .extremes import lead_of, share_of_max
 from .gate import Gate, example
-from .rules import ALONG_AXES, REDUCES, axes_of, call, count_of, leads, lined_up, shape_of
+from .rules import (
+    ALONG_AXES,
+    REDUCES,
+    axes_of,
+    call,
+    count_of,
+    leads,
+    lined_up,
+    over_axes,
+    shape_of,
+)
 
 
 def _var(a: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
@@ -117,6 +127,7 @@ NORMS: tuple[Gate, ...] = (
         numpy=np.var,
         symbol="var",
         code=call("np.var", "{0}", **REDUCES, ddof=0),
+        latex=over_axes(r"\operatorname{var}", r"\left(#0\right)"),
         words="takes the variance of {0}",
         why="an element pulls by 2 / n of its distance from the mean",
         vjp=(_var_vjp,),
@@ -134,6 +145,7 @@ NORMS: tuple[Gate, ...] = (
         numpy=np.std,
         symbol="std",
         code=call("np.std", "{0}", **REDUCES, ddof=0),
+        latex=over_axes(r"\operatorname{std}", r"\left(#0\right)"),
         words="takes the standard deviation of {0}",
         why="an element pulls by its distance from the mean over n standard deviations",
         vjp=(_std_vjp,),

@@ -162,7 +162,8 @@ class _Writer:
         """Write the whole formula: in one line if it fits, else broken at the user's names."""
         needed = self.given.needed_for(list(self.circuit.outputs))
         rows = self._gate_rows(self.given, needed)
-        if self.output is not None and rows and rows[-1] == self.output:
+        # Each gate takes a character at the least, so many gates cannot fit in a line.
+        if len(rows) <= _WIDEST and rows and rows[-1] == self.output:
             written, lined = self._inlined(rows, named=False)
             if not lined:
                 return [partial(self._equation, self.output, written[self.output])]

@@ -269,6 +269,8 @@ def of_tree(node: ast.expr, names: Mapping[str, Tex]) -> Tex:
             return Tex(rf"{of_tree(node.value, names).at_least(ATOM)}^{{\top}}", POWER, True)
         return Tex(rf"\mathrm{{{escaped(node.attr)}}}")
     if isinstance(node, ast.Subscript):
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "s_":  # np.s_[1:, 0]
+            return Tex(rf"\left[{_index(node.slice, names)}\right]")
         inner = of_tree(node.value, names)
         base = inner.at_least(POWER if "_" not in inner.text else ATOM)
         return Tex(rf"{{{base}}}_{{{_index(node.slice, names)}}}", POWER, inner.is_array)
@@ -292,7 +294,8 @@ def binary(operator: ast.operator, left: Tex, right: Tex) -> Tex:
     if isinstance(operator, ast.Mult):
         return product([left, right])
     if isinstance(operator, ast.Div):
-        if re.fullmatch(r"-[\d.]+", left.text):
+        if left.text.startswith("-") and _level(left.text[1:]) >= PRODUCT:
+            # Python reads -x / y as (-x) / y; people write the minus before the fraction.
             return Tex(rf"-\frac{{{left.text[1:]}}}{{{right.text}}}", SUM, some)
         return Tex(rf"\frac{{{left.text}}}{{{right.text}}}", ATOM, some)
     if isinstance(operator, ast.Pow):
