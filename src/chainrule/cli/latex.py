@@ -54,9 +54,9 @@ def latex(
 
     texts = split(values)
     with failures(verbose), opened(target) as found:
-        options = {"parts": parts} if parts else {}
-        source = found.trace(texts).latex(notation=notation, document=document, **options)
+        chosen = parts or ("formula", "forward", "local", "chain")
+        source = found.trace(texts).latex(parts=chosen, notation=notation, document=document)
         if as_json:
             say_json({"latex": source})
         else:
-            say(source)
+            say(source.rstrip("\n"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +13,10 @@ import click
 from .failure import failures
 from .options import common, target_and_values
 from .screen import say, say_json
+from .target import opened
 
 if TYPE_CHECKING:
     from ..debugging.steps import Step, Steps
-from .target import opened
 
 _EXAMPLES = """\b
 Examples:
@@ -71,7 +74,8 @@ def step(
         if as_json:
             say_json([taken.record() for taken in _all(steps)])
         elif sys.stdin.isatty() and sys.stdout.isatty() and not quiet:
-            _walk(steps)
+            with Keys() as keys:
+                _walk(steps, keys)
         else:
             for taken in _all(steps):
                 say(repr(taken) if quiet else str(taken))
@@ -82,18 +86,65 @@ def _all(steps: Steps) -> Any:
     return iter(steps.run, None) if steps.breaks else steps
 
 
-def _walk(steps: Steps) -> None:
+class Keys:
+    """Keys as they are pressed, without Enter.
+
+    The terminal stays in this mode for the whole walk: `click.getchar` changes it for each key and
+    drops what was typed in between. It serves where there is no termios.
+    """
+
+    def __enter__(self) -> Keys:
+        try:
+            import termios
+            import tty
+        except ImportError:  # Windows
+            self._restore: Callable[[], None] | None = None
+            return self
+        screen = sys.stdin.fileno()
+        saved = termios.tcgetattr(screen)
+        self._restore = lambda: termios.tcsetattr(screen, termios.TCSADRAIN, saved)
+        self._listen: Callable[[], object] = lambda: tty.setcbreak(screen, termios.TCSADRAIN)
+        self._listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._restore is not None:
+            self._restore()
+
+    def read(self) -> str:
+        """Wait for a key; "" at the end of the input."""
+        if self._restore is None:
+            return click.getchar()
+        screen = sys.stdin.fileno()
+        key = os.read(screen, 1)
+        # An arrow is an escape and two more bytes, which are there already.
+        if key == b"\x1b" and select.select([screen], [], [], 0.05)[0]:
+            key += os.read(screen, 2)
+        return key.decode("ascii", "replace")
+
+    def line(self, question: str) -> str:
+        """Ask for a line of text."""
+        if self._restore is not None:
+            self._restore()
+        try:
+            return str(click.prompt(question, default="", show_default=False)).strip()
+        except click.Abort:
+            return ""
+        finally:
+            if self._restore is not None:
+                self._listen()
+
+
+def _walk(steps: Steps, keys: Keys) -> None:
     """Go by the user's keys."""
     say(f"{len(steps)} steps. {_KEYS}")
     say(_wires(steps))
     if steps.breaks:
         _show(steps, steps.run())
     while True:
-        try:
-            key = click.getchar()
-        except (EOFError, KeyboardInterrupt):
-            return
-        if key in ("q", "Q", "\x03", "\x04", "\x1b"):
+        sys.stdout.flush()
+        key = keys.read()
+        if key in ("", "q", "Q", "\x04", "\x1b"):
             return
         if key in _NEXT:
             _show(steps, next(steps, None))
@@ -104,20 +155,16 @@ def _walk(steps: Steps) -> None:
         elif key == "c":
             _show(steps, steps.run())
         elif key == "b":
-            _set_break(steps)
+            _set_break(steps, keys.line("break on wire"))
         elif key == "w":
             say(_wires(steps))
         else:
             say(_KEYS)
 
 
-def _set_break(steps: Steps) -> None:
+def _set_break(steps: Steps, name: str) -> None:
     from ..errors import UnknownWireError
 
-    try:
-        name = click.prompt("break on wire", default="", show_default=False).strip()
-    except click.Abort:
-        return
     if not name:
         return
     try:
