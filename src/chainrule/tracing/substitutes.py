@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..gates import GATES
-from .numpy_functions import is_traced, missing
+from .missing import is_traced, missing
 
 _MATH = {
     "exp": "exp", "expm1": "expm1", "exp2": "exp2", "log1p": "log1p", "log2": "log2",
