@@ -321,13 +321,13 @@ class _Writer:
         head = self.gradient(row).text
         *lines, last = self._sum(head, terms)
         text = self._numbers(row, addends, factors, more=count > _MOST_ADDENDS)
-        if not lines and (Tex(last).width + Tex(text).width <= _WIDEST or len(terms) == 1):
+        if not lines and Tex(last).width + Tex(text).width <= _WIDEST:
             return [f"{last} {text}"]
         return [*lines, last, f"&{text}"]
 
     def _sum(self, head: str, terms: Sequence[Tex]) -> Iterator[str]:
         """Write a sum, broken before a term that would make the line too long."""
-        line, width = f"{head} &=", 0
+        line, width = f"{head} &=", Tex(head).width
         for number, tex in enumerate(terms):
             text, sign = tex.at_least(SUM), " +" if number else ""
             if number and text.startswith("-"):

@@ -75,7 +75,7 @@ class Tex:
     @property
     def width(self) -> int:
         """About how many characters wide it is."""
-        return len(re.sub(r"[{}_^ ]|\\[,;!]", "", _COMMAND.sub("x", self.text)))
+        return len(re.sub(r"[{}_^]|\\[,;!]", "", _COMMAND.sub("x", self.text)))
 
     def at_least(self, level: int) -> str:
         """Return the text, in parentheses where it holds together less tightly than that."""
