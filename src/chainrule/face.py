@@ -398,6 +398,9 @@ class TracedCircuit(Circuit):
             How many gates "auto" draws one by one; 200 unless told.
         width : int
             Of the text in characters; 100 unless told.
+        wrap : {"auto", None} or float
+            From which width in pixels on a drawing is broken into bands; "auto" breaks those that
+            are long and low, such as a loop.
         """
         from .readings.picture.picture import Picture
 

@@ -106,9 +106,8 @@ def test_200_gates_take_less_than_a_second() -> None:
     assert circuit.picture(group=None).graph.gates >= 200
     gradients = circuit._gradients_or_none()
     start = time.perf_counter()
-    picture = circuit.picture(group=None)
-    assert picture.svg
-    assert time.perf_counter() - start < 1.0 + 0.0 * len(gradients)
+    assert circuit.picture(group=None).svg
+    assert time.perf_counter() - start < 1.0
 
 
 def test_columns_are_as_short_as_can_be() -> None:

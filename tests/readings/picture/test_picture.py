@@ -27,6 +27,7 @@ PICTURES: dict[str, tuple[Any, dict[str, Any]]] = {
     "d": (D, {}),
     "two_layers": (small_network(), {}),
     "network": (network(), {"group": "function"}),
+    "loop_by_gates": (trace(loop, 1.0, 2.0), {}),
     "loop": (trace(loop, 1.0, 2.0), {"group": "layer", "width": 80}),
 }
 

@@ -124,7 +124,7 @@ def test_parts_have_ids_on_request(name: str) -> None:
     circuit = REFERENCE[name]
     picture = circuit.picture()
     assert ' id="gate-' not in picture.svg
-    root = ElementTree.fromstring(svg(picture.scene, picture.theme, ids=True))
+    root = ElementTree.fromstring(svg(picture.scenes, picture.theme, ids=True))
     ids = [node.get("id") for node in root.iter() if node.get("id")]
     assert len(ids) == len(set(ids))
     rows = [box.row for box in picture.graph.boxes if box.kind in ("gate", "input")]

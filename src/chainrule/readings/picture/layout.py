@@ -266,7 +266,7 @@ def _place(
                     made.wire[source],
                     (right, a),
                     (start, b),
-                    round(stop - start, 2),
+                    max(round(stop - start, 2), 0.0),
                     point if point < count else -1,
                 )
             )

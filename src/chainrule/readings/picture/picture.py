@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import ChainruleError
 from ...tracing.sites import here
+from .bands import bands
 from .graph import Graph, graph
 from .scene import Scene, scene
 from .svg import svg
@@ -17,6 +18,8 @@ from .text import Page, text
 from .themes import theme as theme_of
 
 _MOST_IN_TEXT = 60  # gates: more are grouped, as a terminal has no room for them
+_PAGE = 1400.0  # pixels
+_LOW = 7.0  # times as long as high
 _ENDINGS = (".svg", ".png", ".html", ".txt")
 
 
@@ -46,6 +49,9 @@ class Picture:
         How many gates "auto" draws one by one.
     width : int
         Of the text in characters.
+    wrap : {"auto", None} or float
+        From which width in pixels on a drawing is broken into bands; None never breaks one, "auto"
+        breaks those that are long and low, such as a loop.
     page : callable, optional
         Makes the page of `html` from an SVG whose parts have ids.
     """
@@ -60,12 +66,16 @@ class Picture:
         group: str | None = "auto",
         most: int = 200,
         width: int = 100,
+        wrap: float | str | None = "auto",
         page: Callable[[str], str] | None = None,
     ) -> None:
         self.circuit = circuit
         self.gradients = gradients
         self.theme = theme_of(theme)
         self.width = width
+        if not (wrap is None or wrap == "auto" or isinstance(wrap, (int, float))):
+            raise ValueError(f"{here()}wrap must be 'auto', None or a width, not {wrap!r}")
+        self.wrap: Any = wrap
         self._page = page
         self._sigmoid, self._group, self._most = sigmoid, group, most
         self.graph: Graph = self._drawn(most)
@@ -88,9 +98,21 @@ class Picture:
         return scene(self.graph)
 
     @cached_property
+    def scenes(self) -> list[Scene]:
+        """The bands of the picture; one where it needs no more than one."""
+        whole = self.scene.layout
+        wrap = self.wrap
+        if wrap == "auto":
+            # Long and low, such as a loop: a page is wide enough for ten gates or so.
+            wrap = _PAGE if whole.width > max(_PAGE, _LOW * whole.height) else None
+        if wrap is None or whole.width <= wrap:
+            return [self.scene]
+        return list(bands(self.graph, scene, lambda part: part.layout.width, float(wrap)))
+
+    @cached_property
     def svg(self) -> str:
         """The picture as an SVG document."""
-        return svg(self.scene, self.theme)
+        return svg(self.scenes, self.theme)
 
     @cached_property
     def text(self) -> str:
@@ -111,7 +133,7 @@ class Picture:
         if self._page is None:
             raise ValueError(f"{here()}this picture was not told how to make a page")
         # One picture a page, so its parts may have ids by which the page finds them.
-        return self._page(svg(self.scene, self.theme, ids=True))
+        return self._page(svg(self.scenes, self.theme, ids=True))
 
     @property
     def png(self) -> bytes:

@@ -8,7 +8,7 @@ and <title> and <desc> tell the same numbers to who cannot see the picture.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from ..numbers import plain
@@ -19,28 +19,37 @@ from .themes import Theme, blended
 
 _FONT = "'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 _NAMED = {"value": "value", "about": "value", "gradient": "gradient", "slope": "gradient"}
+_BETWEEN = 34.0  # two bands
 _MOST_TOLD = 400  # boxes that the text alternative lists
 
 
-def svg(found: Scene, theme: Theme, *, ids: bool = False) -> str:
-    """Return a scene as an SVG document.
+def svg(scenes: Sequence[Scene], theme: Theme, *, ids: bool = False) -> str:
+    """Return scenes below each other as an SVG document.
 
     Parameters
     ----------
-    found : Scene
-        What to draw.
+    scenes : sequence of Scene
+        What to draw: one, or its bands.
     theme : Theme
         The colours.
     ids : bool
         Whether gates, numbers and wires have ids after their rows: gate-3, value-3, gradient-3,
         and edge-3-5 for what leads from row 3 to row 5. For a page with one picture.
     """
-    body = "\n".join(_body(found, theme, ids=ids))
-    words = "\n".join(told(found))
+    parts: list[str] = []
+    taken: set[str] | None = set() if ids else None
+    wide, tall = 0.0, MARGIN
+    for found in scenes:
+        parts.append(f'<g transform="translate({_n(MARGIN)} {_n(tall)})">')
+        parts += _body(found, theme, taken)
+        parts.append("</g>")
+        wide = max(wide, found.layout.width + 2 * MARGIN)
+        tall += found.layout.height + _BETWEEN
+    tall += MARGIN - _BETWEEN
+    body = "\n".join(parts)
+    words = "\n".join(told(scenes))
     key = "cr-" + hashlib.sha256((theme.name + words + body).encode()).hexdigest()[:10]
-    wide = found.layout.width + 2 * MARGIN
-    tall = found.layout.height + 2 * MARGIN
-    title = _xml(f"The circuit of {plain(found.graph.title)}")
+    title = _xml(f"The circuit of {plain(scenes[0].graph.title)}")
     return f"""<svg xmlns="http://www.w3.org/2000/svg" class="chainrule {theme.name}" \
 width="{_n(wide)}" height="{_n(tall)}" viewBox="0 0 {_n(wide)} {_n(tall)}" \
 role="img" aria-labelledby="{key}-t {key}-d" id="{key}">
@@ -48,21 +57,23 @@ role="img" aria-labelledby="{key}-t {key}-d" id="{key}">
 <desc id="{key}-d">{_xml(words)}</desc>
 <style>{_style(key, theme)}</style>
 <rect class="ground" width="100%" height="100%"/>
-<g transform="translate({_n(MARGIN)} {_n(MARGIN)})">
 {body}
-</g>
 </svg>
 """
 
 
-def told(found: Scene) -> Iterator[str]:
-    """Yield a line for each wire: what it is, its value and its gradient."""
-    boxes = found.graph.boxes
-    for number, box in enumerate(boxes[:_MOST_TOLD]):
-        if box.kind != "output":
-            yield _told(found, number, box)
-    if len(boxes) > _MOST_TOLD:
-        yield f"... and {len(boxes) - _MOST_TOLD} more"
+def told(scenes: Sequence[Scene]) -> list[str]:
+    """Return a line for each wire, once: what it is, its value and its gradient."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    for found in scenes:
+        for number, box in enumerate(found.graph.boxes):
+            if box.kind == "output" or (box.row >= 0 and box.row in seen):
+                continue
+            seen.add(box.row)
+            lines.append(_told(found, number, box))
+    more = len(lines) - _MOST_TOLD
+    return [*lines[:_MOST_TOLD], f"... and {more} more"] if more > 0 else lines
 
 
 def _told(found: Scene, number: int, box: Box) -> str:
@@ -97,17 +108,17 @@ def _style(key: str, theme: Theme) -> str:
     )
 
 
-def _body(found: Scene, theme: Theme, *, ids: bool) -> Iterator[str]:
+def _body(found: Scene, theme: Theme, taken: set[str] | None) -> Iterator[str]:
+    """Yield a scene; `taken` holds the ids there are, and is None where there are none."""
     yield from _wires(found)
-    if ids:
-        yield from _edges(found)
+    if taken is not None:
+        yield from _edges(found, taken)
     symbols = dict(boxes_of(found))
     texts: dict[int, list[str]] = {}
-    taken: set[str] = set()
 
     def named(kind: str, row: int) -> str:
         name = f"{kind}-{row}"
-        if not ids or row < 0 or name in taken:
+        if taken is None or row < 0 or name in taken:
             return ""
         taken.add(name)
         return f' id="{name}"'
@@ -144,7 +155,7 @@ def _body(found: Scene, theme: Theme, *, ids: bool) -> Iterator[str]:
         yield "</g>"
 
 
-def _edges(found: Scene) -> Iterator[str]:
+def _edges(found: Scene, taken: set[str]) -> Iterator[str]:
     """Yield each way from one row to another as a path of its own, on top of its wire."""
     placed, boxes = found.layout, found.graph.boxes
     seen: dict[str, int] = {}
@@ -165,6 +176,7 @@ def _edges(found: Scene) -> Iterator[str]:
         name = f"edge-{source}-{target}"
         seen[name] = seen.get(name, 0) + 1
         name += f"-{seen[name]}" if seen[name] > 1 else ""
+        taken.add(name)
         x, y = placed.x[segment.wire] + half_of(boxes[segment.wire]), placed.y[segment.wire]
         path = f"M{_n(x)} {_n(y)}" + "".join(f"L{_piece(part)[1:]}" for part in reversed(way))
         yield f'<g class="wire edge" id="{name}"><path d="{path}"/></g>'

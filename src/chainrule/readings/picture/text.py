@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ..numbers import shortened
+from .bands import bands
 from .graph import Box, Graph
 from .heights import heights
 from .labels import gradient_label, value_label
@@ -22,7 +23,6 @@ from .tracks import Bar, Gap
 
 _AIRY = 24  # boxes: up to here there is a blank row between two boxes
 _LONGEST = 14  # characters of a name
-_SOURCES = ("input", "constant")
 _LEFT, _RIGHT, _UP, _DOWN = 1, 2, 4, 8
 _SHAPES = {
     _LEFT: "─", _RIGHT: "─", _UP: "│", _DOWN: "│", _LEFT | _RIGHT: "─", _UP | _DOWN: "│",
@@ -65,8 +65,10 @@ def text(graph: Graph, width: int) -> Page:
         How many columns there are; at least 30 are used.
     """
     page = Page()
-    for number, part in enumerate(_bands(graph, max(width, 30))):
-        if number:
+    width = max(width, 30)
+    for band in bands(graph, lambda part: _drawn(part, plan(part)), _widest, width):
+        part = _cut(band, width)
+        if page.lines:
             page.lines.append("")
         page.spans += [(row + len(page.lines), a, b, style) for row, a, b, style in part.spans]
         page.lines += part.lines
@@ -76,66 +78,6 @@ def text(graph: Graph, width: int) -> Page:
 def as_ascii(lines: str) -> str:
     """Return text for a screen that knows ASCII only."""
     return lines.translate(_ASCII).encode("ascii", "replace").decode("ascii")
-
-
-# ------------------------------------------------------------------ bands
-
-
-def _bands(graph: Graph, width: int) -> Iterable[Page]:
-    """Yield the picture in as few parts as fit the width."""
-    made = plan(graph)
-    page = _drawn(graph, made)
-    if _widest(page) <= width:
-        yield page
-        return
-    level = {box: k for k, column in enumerate(made.columns) for box in column}
-    for source, fed in enumerate(graph.targets):
-        for target, _ in fed:
-            if graph.boxes[target].kind in ("output", "tap"):
-                level[target] = level[source]  # they stay with what they belong to
-    steps: list[list[int]] = [[] for _ in made.columns]
-    for box in range(len(graph.boxes)):
-        steps[level[box]].append(box)
-    first = 0
-    while first < len(steps):
-        fits = _part(graph, steps, level, first, first + 1)
-        last = first + 1
-        while last < len(steps):
-            longer = _part(graph, steps, level, first, last + 1)
-            if _widest(longer) > width:
-                break
-            fits, last = longer, last + 1
-        yield _cut(fits, width)
-        first = last
-
-
-def _part(
-    graph: Graph, steps: list[list[int]], level: dict[int, int], first: int, last: int
-) -> Page:
-    """Draw some columns, with the wires that come in at the left and go on at the right."""
-    part = Graph(graph.title, gates=graph.gates)
-    inside = sorted(k for column in steps[first:last] for k in column)
-    wanted = set(inside)
-    number: dict[int, int] = {}
-    for k, box in enumerate(graph.boxes):
-        fed = [target for target, _ in graph.targets[k]]
-        if level[k] < first and any(target in wanted for target in fed):
-            name = box.name or box.call
-            number[k] = part.add(replace(box, kind="input", symbol="", note="", name=name))
-        elif k in wanted and (box.kind not in _SOURCES or not fed or not wanted.isdisjoint(fed)):
-            number[k] = part.add(box)
-    for k, place in list(number.items()):
-        fed = [target for target, _ in graph.targets[k]]
-        part.targets[place] = [(number[t], port) for t, port in graph.targets[k] if t in wanted]
-        # An input needs no sign that it goes on: it has its name wherever it is used.
-        if (
-            k in wanted
-            and graph.boxes[k].kind not in _SOURCES
-            and any(level[t] >= last for t in fed)
-        ):
-            name = f"{graph.boxes[k].name or graph.boxes[k].call} ..."
-            part.targets[place].append((part.add(Box("output", name=name, has_wire=False)), 0))
-    return _drawn(part, plan(part))
 
 
 def _widest(page: Page) -> int:
