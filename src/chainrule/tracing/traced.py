@@ -8,23 +8,22 @@ it decided is kept as a guard. Whatever would turn a traced value into a plain n
 from __future__ import annotations
 
 import operator
-import sys
-from _thread import get_ident  # threading's, without the time of its lookup in every gate
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ..circuit.columns import NO_SETTINGS
-from ..errors import InPlaceError, LostTraceError, MissingGateError, MixedTraceError
+from ..errors import LostTraceError
 from ..gates import GATES, UFUNCS
 from ..gates.gate import Gate
 from . import indexing, numpy_functions
+from .draw import draw, draw_one
+from .operators import arithmetic, comparison, delegated, unary
 from .sites import here
 from .tape import Tape
 
 _INTEGERS = (int, bool, np.integer, np.bool_)
-_new = object.__new__
 
 
 class Traced:
@@ -80,7 +79,7 @@ class Traced:
             gate = UFUNCS.get(ufunc)
             if gate is not None:
                 return (
-                    _draw_one(self, gate)
+                    draw_one(self, gate)
                     if len(inputs) == 1
                     else draw(self._tape, gate, inputs, NO_SETTINGS)
                 )
@@ -261,261 +260,52 @@ class Traced:
 
     conjugate = conj
 
+    # ------------------------------------------------------------------ operators
 
-_OPERANDS = (Traced, float, int, np.ndarray, np.generic, list, tuple)
+    __add__, __radd__, __iadd__ = arithmetic("add", operator.add)
+    __sub__, __rsub__, __isub__ = arithmetic("subtract", operator.sub)
+    __mul__, __rmul__, __imul__ = arithmetic("multiply", operator.mul)
+    __truediv__, __rtruediv__, __itruediv__ = arithmetic("divide", operator.truediv)
+    __pow__, __rpow__, __ipow__ = arithmetic("power")
+    __mod__, __rmod__, __imod__ = arithmetic("mod")
+    __floordiv__, __rfloordiv__, __ifloordiv__ = arithmetic("floor_divide")
+    __matmul__, __rmatmul__, __imatmul__ = arithmetic("matmul")
+    __and__, __rand__, __iand__ = arithmetic("bitwise_and")
+    __or__, __ror__, __ior__ = arithmetic("bitwise_or")
+    __xor__, __rxor__, __ixor__ = arithmetic("bitwise_xor")
+    __lt__ = comparison("less", operator.lt)
+    __le__ = comparison("less_equal", operator.le)
+    __gt__ = comparison("greater", operator.gt)
+    __ge__ = comparison("greater_equal", operator.ge)
+    __eq__ = comparison("equal", operator.eq)
+    __ne__ = comparison("not_equal", operator.ne)
+    __neg__ = unary("negative")
+    __abs__ = unary("absolute")
+    __invert__ = unary("invert")
 
-
-def _frame() -> Any:
-    return sys._getframe(2)
-
-
-def draw(tape: Tape, gate: Gate, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """Compute a gate and record it on the tape of its traced inputs.
-
-    Raises
-    ------
-    MixedTraceError
-        If two inputs belong to different recordings, or the recording to another thread.
-    """
-    if tape.owner != get_ident():
-        _elsewhere(inputs)
-    # Views first: to draw one again may renumber the rows, so none is asked for before.
-    for value in inputs:
-        if isinstance(value, Traced):
-            if value._tape is not tape:
-                _mixed(tape, value)
-            if value._lens is not None:
-                indexing.refresh(value)
-    rows = []
-    for value in inputs:
-        if isinstance(value, Traced):
-            rows.append(value._row)
-        else:
-            if type(value) in (list, tuple):
-                value = np.asarray(value)
-            rows.append(tape.constant(value))
-    arguments = [tape.values[row] for row in rows]
-    try:
-        result = gate.compute(arguments, settings)
-    except (ValueError, TypeError, IndexError) as error:
-        raise _explained(error, gate, inputs) from None
-    wire = tape.emit(gate, tuple(rows), settings, result, _frame())
-    if type(result) is np.ndarray and (result.base is not None or result is arguments[0]):
-        indexing.look(wire, gate, inputs, settings)
-    return wire
-
-
-def _draw_one(wire: Traced, gate: Gate) -> Any:
-    """Do what `draw` does for a gate with one input, faster where that is a float."""
-    tape = wire._tape
-    left = wire._row
-    x = tape.values[left]
-    if type(x) is not float or gate.scalar is None:
-        return draw(tape, gate, (wire,), NO_SETTINGS)
-    if tape.owner != get_ident():
-        _elsewhere((wire,))
-    try:
-        value = gate.scalar(x)
-    except (ArithmeticError, ValueError):
-        value = gate.compute((x,), NO_SETTINGS)
-    return tape.emit(gate, (left,), NO_SETTINGS, value, sys._getframe(1))
-
-
-def _explained(error: Exception, gate: Gate, inputs: tuple[Any, ...]) -> Exception:
-    """Return NumPy's error with the user's line and the shapes that met."""
-    if str(error).startswith(here(2)) and here(2):
-        return error
-    shapes = " and ".join(str(np.shape(v._value if isinstance(v, Traced) else v)) for v in inputs)
-    text = f"{here(2)}{gate.name} of {shapes}: {error}"
-    hint = ""
-    if gate.name == "matmul" and len(inputs) == 2:
-        a, b = (np.shape(v._value if isinstance(v, Traced) else v) for v in inputs)
-        if len(a) == len(b) == 2:
-            text = f"{here(2)}matmul of {a} and {b}: inner sizes {a[1]} and {b[0]} differ."
-            if a[0] == b[0]:
-                hint = " Did you mean x.T @ y?"
-            elif a[1] == b[1]:
-                hint = " Did you mean x @ y.T?"
-    kind: type[Exception] = _SHAPE_ERRORS.get(type(error), type(error))
-    return kind(text + hint)
-
-
-def _mixed(tape: Tape, value: Traced) -> NoReturn:
-    raise MixedTraceError(
-        f"{here(2)}{value._described()} belongs to another recording than the values it met. "
-        "A Variable or a traced value cannot be used inside another trace or another thread: "
-        "pass it as an argument, or use its .value as a constant."
-    )
-
-
-def _elsewhere(inputs: tuple[Any, ...]) -> NoReturn:
-    value = next(value for value in inputs if isinstance(value, Traced))
-    raise MixedTraceError(
-        f"{here(2)}{value._described()} was made in another thread, and two threads cannot record "
-        "on one tape. Make a Variable of its .value in this thread."
-    )
-
-
-from ..errors import ShapeError  # noqa: E402  # beside its only use
-
-_SHAPE_ERRORS: dict[type, type[Exception]] = {ValueError: ShapeError}
-
-
-def _binary(gate: Gate, on_floats: Any, *, swapped: bool = False) -> Any:
-    """Make the operator method of a gate with two inputs."""
-
-    def method(self: Traced, other: Any) -> Any:
-        tape = self._tape
-        values = tape.values
-        left = self._row
-        x = values[left]
-        # Floats first, all in this frame: this is the path that define-by-run lives on. A float is
-        # never a view, so there is no lens to look through.
-        if type(x) is float and on_floats is not None:
-            kind = type(other)
-            if kind is tape.kind:
-                if other._tape is not tape:
-                    _mixed(tape, other)
-                right = other._row
-                y = values[right]
-            elif kind is float:
-                y = other
-                right = tape.floats.get(y)
-                if right is None:
-                    right = tape.constant(y)
-            else:
-                y = None
-            if type(y) is float:
-                if tape.owner != get_ident():
-                    _elsewhere((self,))
-                if swapped:
-                    x, y, left, right = y, x, right, left
-                try:
-                    value = on_floats(x, y)
-                except ArithmeticError:
-                    value = gate.compute((x, y), NO_SETTINGS)
-                # Tape.emit, written out.
-                row = len(values)
-                try:
-                    values.append(value)
-                    tape.gates.append(gate)
-                    tape.left.append(left)
-                    tape.right.append(right)
-                except BaseException:  # Ctrl-C between two columns would shift all later rows
-                    tape.cut(row)
-                    raise
-                if tape.sites is not None:
-                    site = tape.site
-                    tape.row_sites.append(
-                        tape.sites.number(sys._getframe(1)) if site is None else site
-                    )
-                wire: Any = _new(tape.kind)
-                wire._tape = tape
-                wire._row = row
-                wire._lens = None
-                if row >= tape.limit:
-                    tape.tidy()
-                return wire
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
-        return draw(tape, gate, (other, self) if swapped else (self, other), NO_SETTINGS)
-
-    method.__name__ = method.__qualname__ = gate.name
-    return method
-
-
-def _unary(gate: Gate) -> Any:
-    """Make the operator method of a gate with one input."""
-
-    def method(self: Traced) -> Any:
-        return _draw_one(self, gate)
-
-    method.__name__ = method.__qualname__ = gate.name
-    return method
-
-
-def _in_place(plain: Any) -> Any:
-    """Make `x += y`: arrays are written to, numbers are replaced, as in NumPy."""
-
-    def method(self: Traced, other: Any) -> Any:
-        if not isinstance(self._tape.values[self._row], np.ndarray):
-            return plain(self, other)
-        indexing.refuse_write(self)
-        result = plain(self, other)
-        if result is NotImplemented:
-            return result
-        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
-            raise InPlaceError(
-                f"{here()}a result of dtype {result.dtype} cannot be written in place into an "
-                f"array of dtype {self.dtype}. Write x = x + y, or make x a float array first."
-            )
-        return indexing.write(self, result)
-
-    return method
-
-
-_BINARY = {
-    "add": ("add", operator.add),
-    "sub": ("subtract", operator.sub),
-    "mul": ("multiply", operator.mul),
-    "truediv": ("divide", operator.truediv),
-    "pow": ("power", None),
-    "mod": ("mod", None),
-    "floordiv": ("floor_divide", None),
-    "matmul": ("matmul", None),
-    "and": ("bitwise_and", None),
-    "or": ("bitwise_or", None),
-    "xor": ("bitwise_xor", None),
-}
-for _name, (_gate_name, _on_floats) in _BINARY.items():
-    _gate = GATES[_gate_name]
-    setattr(Traced, f"__{_name}__", _binary(_gate, _on_floats))
-    setattr(Traced, f"__r{_name}__", _binary(_gate, _on_floats, swapped=True))
-    setattr(Traced, f"__i{_name}__", _in_place(getattr(Traced, f"__{_name}__")))
-for _name, _gate_name, _on_floats in (
-    ("lt", "less", operator.lt),
-    ("le", "less_equal", operator.le),
-    ("gt", "greater", operator.gt),
-    ("ge", "greater_equal", operator.ge),
-    ("eq", "equal", operator.eq),
-    ("ne", "not_equal", operator.ne),
-):
-    setattr(Traced, f"__{_name}__", _binary(GATES[_gate_name], _on_floats))
-for _name, _gate_name in (("neg", "negative"), ("abs", "absolute"), ("invert", "invert")):
-    setattr(Traced, f"__{_name}__", _unary(GATES[_gate_name]))
-Traced.__hash__ = None  # type: ignore[assignment]  # setting __eq__ afterwards leaves it alone
-
-
-def _delegated(function: Any) -> Any:
-    def method(self: Traced, *args: Any, **options: Any) -> Any:
-        return function(self, *args, **options)
-
-    method.__name__ = method.__qualname__ = function.__name__
-    method.__doc__ = f"Return `np.{function.__name__}` of this value."
-    return method
-
-
-for _function in (
-    np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.cumsum, np.cumprod, np.argmax,
-    np.argmin, np.argsort, np.any, np.all, np.ravel, np.squeeze, np.swapaxes, np.dot, np.clip,
-    np.take, np.repeat, np.trace, np.diagonal, np.round, np.nonzero, np.ptp,
-):  # fmt: skip
-    setattr(Traced, _function.__name__.replace("amax", "max"), _delegated(_function))
-
-
-def is_traced(value: Any) -> bool:
-    """Return whether a value is being recorded."""
-    return isinstance(value, Traced)
-
-
-def missing(what: str, remedy: str) -> MissingGateError:
-    """Return the error for a function that has no gate."""
-    return MissingGateError(f"{here(2)}{what} has no gate. {remedy}")
-
-
-def refuse_plain_out(name: str) -> NoReturn:
-    """Raise the error for a traced result that would be written into a plain array."""
-    raise InPlaceError(
-        f"{here(2)}{name} would write a traced value into a plain array, which would lose its "
-        "gradient. Write `x = x + y` instead of `x += y`, or start from a traced array."
-    )
+    sum = delegated(np.sum)
+    mean = delegated(np.mean)
+    prod = delegated(np.prod)
+    max = delegated(np.max)
+    min = delegated(np.min)
+    var = delegated(np.var)
+    std = delegated(np.std)
+    ptp = delegated(np.ptp)
+    cumsum = delegated(np.cumsum)
+    cumprod = delegated(np.cumprod)
+    argmax = delegated(np.argmax)
+    argmin = delegated(np.argmin)
+    argsort = delegated(np.argsort)
+    any = delegated(np.any)
+    all = delegated(np.all)
+    ravel = delegated(np.ravel)
+    squeeze = delegated(np.squeeze)
+    swapaxes = delegated(np.swapaxes)
+    dot = delegated(np.dot)
+    clip = delegated(np.clip)
+    take = delegated(np.take)
+    repeat = delegated(np.repeat)
+    trace = delegated(np.trace)
+    diagonal = delegated(np.diagonal)
+    round = delegated(np.round)
+    nonzero = delegated(np.nonzero)
