@@ -125,7 +125,7 @@ def number_tex(value: Any, *, digits: int = 0) -> Tex:
     Examples
     --------
     >>> print(number_tex(-0.196612).text, number_tex(4.2e-18).text, number_tex(2.0, digits=6).text)
-    -0.20 4.20 \times 10^{-18} 2
+    -0.20 4.2 \times 10^{-18} 2
     """
     text = numbers.brief(value, digits) if digits else numbers.number(value)
     special = {"nan": r"\mathrm{nan}", "inf": r"\infty", "-inf": r"-\infty"}.get(text)
