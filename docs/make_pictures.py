@@ -1,9 +1,9 @@
-"""Write docs/images/*.svg: what commands print in a terminal, drawn from their own output.
+"""Write docs/images/*.svg: circuits as `picture()` draws them, and a terminal.
 
     python docs/make_pictures.py
 
-Deterministic. A test holds the words in them current; the drawing itself is rich's and may differ
-from one version of it to the next.
+Deterministic. A test holds the drawings current to the byte; of the terminal it holds the words,
+since its drawing is rich's and may differ from one version of it to the next.
 """
 
 from __future__ import annotations
@@ -16,40 +16,60 @@ from html import unescape
 from pathlib import Path
 
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.text import Text
 
 from chainrule import trace
+from chainrule.cli.picture import _coloured as coloured_picture
 from chainrule.cli.table import coloured
+from chainrule.tour import examples
 
 HERE = Path(__file__).parent / "images"
 WIDTH = 88
 
+# ---------------------------------------------------------------------- circuits
+
+
+def product() -> str:
+    """Draw the first circuit of the tutorial."""
+    return str(trace("q = x + y; q * z", x=-2, y=5, z=-4).picture().svg)
+
+
+def neuron() -> str:
+    """Draw the sigmoid neuron, taken apart, with the names that the README gives its inputs."""
+    formula = "dot = w0 * x0 + w1 * x1 + w2; 1 / (1 + exp(-dot))"
+    return str(trace(formula, w0=2, x0=-1, w1=-3, x1=-2, w2=-3).picture().svg)
+
+
+def staged() -> str:
+    """Draw the staged example, its sigmoids as one gate each."""
+    return str(trace(examples.staged, 3.0, -4.0).picture(sigmoid="gate").svg)
+
+
+DRAWINGS: dict[str, Callable[[], str]] = {
+    "product": product,
+    "neuron": neuron,
+    "staged": staged,
+}
+
+# ---------------------------------------------------------------------- terminals
+
 
 def show() -> tuple[str, list[Text]]:
     """Return the command and the output of `chainrule show`."""
-    circuit = trace("(x + y) * z", x=-2, y=5, z=-4)
-    command = 'chainrule show "(x + y) * z" x=-2 y=5 z=-4'
+    circuit = trace("q = x + y; q * z", x=-2, y=5, z=-4)
+    command = 'chainrule show "q = x + y; q * z" x=-2 y=5 z=-4'
+    page = circuit.picture().page(WIDTH)
+    drawn = coloured_picture(page.plain, page.spans)
     words = Text(circuit.words().rstrip("\n"))
-    return command, [coloured(circuit.table()), Text(), words]
+    return command, [drawn, Text(), coloured(circuit.table()), Text(), words]
 
 
-def listing() -> tuple[str, list[Text]]:
-    """Return the command and the output of `chainrule code --style listing`."""
-    formula = "num = x + sigmoid(y); den = sigmoid(x) + (x + y)**2; num / den"
-    source = trace(formula, x=3, y=-4).code("listing")
-    command = f'chainrule code "{formula}" x=3 y=-4 --style listing'
-    text = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(source)
-    text.rstrip()
-    return command, [text]
+TERMINALS: dict[str, Callable[[], tuple[str, list[Text]]]] = {"show": show}
 
 
-PICTURES: dict[str, Callable[[], tuple[str, list[Text]]]] = {"show": show, "listing": listing}
-
-
-def svg(name: str) -> str:
-    """Return one picture."""
-    command, output = PICTURES[name]()
+def terminal(name: str) -> str:
+    """Return the picture of one terminal."""
+    command, output = TERMINALS[name]()
     console = Console(
         record=True,
         width=max(WIDTH, len(command) + 4),
@@ -105,8 +125,10 @@ def words_of(picture: str) -> list[str]:
 def main() -> None:
     """Write all pictures."""
     HERE.mkdir(exist_ok=True)
-    for name in PICTURES:
-        (HERE / f"{name}.svg").write_text(svg(name), encoding="utf-8")
+    for name, draw in DRAWINGS.items():
+        (HERE / f"{name}.svg").write_text(draw(), encoding="utf-8", newline="\n")
+    for name in TERMINALS:
+        (HERE / f"{name}.svg").write_text(terminal(name), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

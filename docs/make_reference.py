@@ -21,7 +21,7 @@ import numpy as np
 import chainrule
 from chainrule import errors
 from chainrule.gates import TABLES, Gate, inputs_of, settings_of
-from chainrule.tracing.numpy_functions import COMPOSED
+from chainrule.tracing.composed import COMPOSED
 
 HERE = Path(__file__).parent
 

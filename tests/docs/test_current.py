@@ -14,6 +14,7 @@ import pytest
 import chainrule
 from chainrule.cli.main import COMMANDS
 from chainrule.gates import GATES
+from tests.docs.pages import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -43,19 +44,43 @@ def test_generated_page_is_current(name):
     assert text_of(DOCS / name) == written, "run: python docs/make_reference.py"
 
 
-@pytest.mark.parametrize("name", ["show", "listing"])
-def test_picture_shows_what_the_command_prints(name):
+@pytest.mark.parametrize("drawing", ["product", "neuron", "staged"])
+def test_drawing_is_current_to_the_byte(drawing):
+    committed = text_of(DOCS / "images" / f"{drawing}.svg")
+    fresh = script("make_pictures").DRAWINGS[drawing]()
+    assert committed == fresh, "run: python docs/make_pictures.py"
+
+
+@pytest.mark.parametrize("name", ["show"])
+def test_terminal_shows_what_the_command_prints(name):
     pictures = script("make_pictures")
     committed = text_of(DOCS / "images" / f"{name}.svg")
-    assert pictures.words_of(committed) == pictures.words_of(pictures.svg(name)), (
+    assert pictures.words_of(committed) == pictures.words_of(pictures.terminal(name)), (
         "run: python docs/make_pictures.py"
     )
-    assert "http" not in re.sub(r"<!--.*?-->|xmlns=\S+", "", committed, flags=re.DOTALL)
 
 
-def test_every_picture_is_made_by_the_script():
-    made = {f"{name}.svg" for name in script("make_pictures").PICTURES}
+def test_the_terminal_is_that_of_the_command(monkeypatch):
+    pictures = script("make_pictures")
+    command, output = pictures.show()
+    monkeypatch.setenv("COLUMNS", str(pictures.WIDTH))
+    printed, code = run_command(command)
+    shown = "\n".join(text.plain for text in output)
+    assert (printed.split(), code) == (shown.split(), 0)
+
+
+def test_every_picture_is_made_by_the_script_and_used():
+    pictures = script("make_pictures")
+    made = {f"{name}.svg" for name in (*pictures.DRAWINGS, *pictures.TERMINALS)}
     assert {path.name for path in (DOCS / "images").iterdir()} == made
+    linked = {Path(m["target"]).name for page in PAGES for m in _LINK.finditer(text_of(page))}
+    assert made <= linked
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "images").iterdir()), ids=lambda path: path.name)
+def test_pictures_load_nothing(path):
+    bare = re.sub(r"<!--.*?-->|xmlns=\S+", "", text_of(path), flags=re.DOTALL)
+    assert "http" not in bare
 
 
 def anchors_of(page: Path) -> set[str]:
