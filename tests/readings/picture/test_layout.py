@@ -102,9 +102,8 @@ def test_chains_and_passing_wires_run_straight() -> None:
 
 def test_200_gates_take_less_than_a_second() -> None:
     many = [(k % 5, (7 * k) % 9, (11 * k) % 23) for k in range(160)]
-    circuit = built(4, many)
-    assert circuit.picture(group=None).graph.gates >= 200
-    gradients = circuit._gradients_or_none()
+    circuit = built(4, many[:100])
+    assert 200 <= circuit.picture().graph.gates <= 210
     start = time.perf_counter()
     assert circuit.picture(group=None).svg
     assert time.perf_counter() - start < 1.0

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from chainrule.face import trace
+from chainrule.readings.picture.quality import overlaps
 
 from .circuits import A, B, C, D, loop, network, small_network
 
@@ -74,6 +75,20 @@ def test_in_a_notebook_it_shows_itself() -> None:
     assert picture._repr_svg_() == picture.svg
     assert list(picture._repr_mimebundle_(include=["text/plain"])) == ["text/plain"]
     assert list(picture._repr_mimebundle_(exclude=["text/plain"])) == ["image/svg+xml"]
+
+
+def test_long_and_low_pictures_are_broken_into_bands() -> None:
+    circuit = trace(loop, 1.0, 2.0)
+    assert len(A.picture().scenes) == 1 and len(circuit.picture(wrap=None).scenes) == 1
+    for wrap in ("auto", 900):
+        picture = circuit.picture(wrap=wrap)
+        most = 1400 if wrap == "auto" else wrap
+        assert all(found.layout.width <= most for found in picture.scenes)
+        assert [list(overlaps(found)) for found in picture.scenes] == [[]] * len(picture.scenes)
+        gates = [box.row for found in picture.scenes for box in found.graph.boxes if box.symbol]
+        assert sorted(gates) == [b.row for b in picture.graph.boxes if b.symbol]
+    with pytest.raises(ValueError, match="wrap must be 'auto', None or a width, not 'wide'"):
+        A.picture(wrap="wide")
 
 
 def test_it_says_what_it_is() -> None:

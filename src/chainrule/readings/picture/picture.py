@@ -19,7 +19,7 @@ from .themes import theme as theme_of
 
 _MOST_IN_TEXT = 60  # gates: more are grouped, as a terminal has no room for them
 _PAGE = 1400.0  # pixels
-_LOW = 7.0  # times as long as high
+_LOW, _LOWEST = 7.0, 500.0  # times as long as high, and how high at most
 _ENDINGS = (".svg", ".png", ".html", ".txt")
 
 
@@ -104,7 +104,8 @@ class Picture:
         wrap = self.wrap
         if wrap == "auto":
             # Long and low, such as a loop: a page is wide enough for ten gates or so.
-            wrap = _PAGE if whole.width > max(_PAGE, _LOW * whole.height) else None
+            is_low = whole.height < _LOWEST and whole.width > _LOW * whole.height
+            wrap = _PAGE if is_low and whole.width > _PAGE else None
         if wrap is None or whole.width <= wrap:
             return [self.scene]
         return list(bands(self.graph, scene, lambda part: part.layout.width, float(wrap)))
