@@ -1,0 +1,110 @@
+"""A circuit at a point as a callable: (value, gradients) at other points, on a machine by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..circuit.circuit import Argument
+from ..circuit.tree import flatten
+from ..errors import ShapeError
+from ..machines.interpret import run
+from ..machines.staged import staged
+from ..readings.code import module_for_machine
+from ..tracing.sites import here
+from .point import Point, count
+
+
+def machine(circuit: Point, name: str) -> Callable[..., Any]:
+    """Return a function of the traced arguments that gives (value, gradients)."""
+    if name not in ("interpret", "staged"):
+        raise ValueError(f"{here()}the machines are 'interpret' and 'staged', not {name!r}")
+    if name == "interpret":
+        return partial(_interpreted, circuit)
+    arrays = any(isinstance(value, np.ndarray) for value in circuit.columns.values)
+    circuit._scalar_output()
+    source, constants = module_for_machine(circuit)
+    run = staged(
+        source,
+        "forward_backward",
+        partial(_interpreted, circuit),
+        on_arrays=arrays,
+        constants=constants,
+    )
+    values = [circuit.columns.values[row] for row in circuit.inputs]
+    of_rank_0 = any(isinstance(v, (np.ndarray, np.generic)) and v.ndim == 0 for v in values)
+    if all(argument.tree.is_leaf for argument in _traced_arguments(circuit)) and not of_rank_0:
+        return run
+
+    def as_given(*args: Any) -> tuple[Any, dict[str, Any]]:
+        value, gradients = run(*args)
+        return value, _as_given(circuit, gradients)
+
+    return as_given
+
+
+def _interpreted(circuit: Point, *args: Any) -> tuple[Any, dict[str, Any]]:
+    moved = copy(circuit)
+    moved.__dict__.pop("_all_gradients", None)  # those of this point, if somebody looked
+    columns = copy(circuit.columns)
+    object.__setattr__(moved, "columns", columns)
+    columns.values = run(circuit, _conformed(circuit, args))
+    return moved.value, moved.gradients
+
+
+def _traced_arguments(circuit: Point) -> list[Argument]:
+    return [a for a in circuit.arguments if any(row is not None for row in a.rows)]
+
+
+def _conformed(circuit: Point, args: Sequence[Any]) -> list[Any]:
+    """Return the traced leaves of arguments, held to the shapes for which this was traced.
+
+    Shapes may be part of what was recorded (x.size is a constant), so others are an error.
+    """
+    traced = _traced_arguments(circuit)
+    if len(args) != len(traced):
+        raise TypeError(
+            f"{here()}{circuit.title} was traced with {count(len(traced), 'argument')} that "
+            f"can change, not {len(args)}"
+        )
+    leaves = []
+    for argument, value in zip(traced, args, strict=True):
+        parts, tree = flatten(value)
+        if tree.paths != argument.tree.paths:
+            raise ShapeError(
+                f"{here()}{argument.name} must have the containers with which {circuit.title} "
+                f"was traced: leaves at {list(argument.tree.paths)}, not {list(tree.paths)}"
+            )
+        for part, row, name in zip(parts, argument.rows, argument.names, strict=True):
+            if row is None:
+                continue
+            seen = circuit.columns.values[row]
+            if np.shape(part) != np.shape(seen):
+                raise ShapeError(
+                    f"{here()}{name} has shape {np.shape(part)}, but {circuit.title} was traced "
+                    f"for {np.shape(seen)}: trace it again for this shape"
+                )
+            leaves.append(float(part) if type(seen) is float else part)
+    return leaves
+
+
+def _as_given(circuit: Point, gradients: dict[str, Any]) -> dict[str, Any]:
+    """Return emitted code's gradients in the user's own containers and kinds of numbers.
+
+    The code knows no named tuples, and writes a number where there was an array of rank 0.
+    """
+    found = {}
+    for argument in _traced_arguments(circuit):
+        leaves = list(flatten(gradients[argument.name])[0])
+        for k, row in enumerate(argument.rows):
+            value = None if row is None else circuit.columns.values[row]
+            if isinstance(value, np.ndarray):
+                leaves[k] = np.asarray(leaves[k], value.dtype)
+            elif isinstance(value, np.generic):
+                leaves[k] = value.dtype.type(leaves[k])
+        found[argument.name] = argument.tree.build(leaves)
+    return found
