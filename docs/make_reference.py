@@ -20,7 +20,11 @@ import numpy as np
 
 import chainrule
 from chainrule import errors
+from chainrule.debugging.steps import Added, Step, Steps
+from chainrule.face import Wire
 from chainrule.gates import TABLES, Gate, inputs_of, settings_of
+from chainrule.readings.ledger import Entry, Ledger
+from chainrule.readings.picture.picture import Picture
 from chainrule.tracing.composed import COMPOSED
 
 HERE = Path(__file__).parent
@@ -194,13 +198,22 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp",
     ),
     "Define by run": ("Variable",),
+    "What circuits give": (
+        "Wire", "Picture", "Steps", "Step", "Added", "Ledger", "Entry",
+    ),
     "Running": ("compile",),
     "Checking": ("check_gradients",),
 }  # fmt: skip
 """The names that stand in a section of their own; all others of `chainrule` are functions."""
 
-FOR_READINGS = {"gradient_of", "label", "row", "wire"}
-"""Members that speak in numbers of rows, which people do not."""
+GIVEN = {thing.__name__: thing for thing in (Wire, Picture, Steps, Step, Added, Ledger, Entry)}
+"""Classes that nobody makes by hand: methods of a circuit return them."""
+
+FOR_READINGS = {
+    "gradient_of", "label", "row", "wire", "called", "gradient_text", "page", "scene", "scenes",
+    "told",
+}  # fmt: skip
+"""Members for other parts of the package, most of which speak in numbers of rows."""
 
 
 def reference_page() -> str:
@@ -209,7 +222,10 @@ def reference_page() -> str:
     for title, names in SECTIONS.items():
         parts.append(f"## {title}\n")
         for name in names:
-            parts += _entry(f"cr.{name}", getattr(chainrule, name))
+            if name in GIVEN:
+                parts += _entry(name, GIVEN[name], made_by_hand=False)
+            else:
+                parts += _entry(f"cr.{name}", getattr(chainrule, name))
     listed = {name for names in SECTIONS.values() for name in names}
     rest = [n for n in chainrule.__all__ if n not in listed and not n.startswith("__")]
     parts.append("## Functions that NumPy lacks\n")
@@ -250,14 +266,17 @@ def _signature(thing: Any) -> str:
     return str(signature.replace(parameters=parameters, return_annotation=empty))
 
 
-def _entry(name: str, thing: Any) -> Iterator[str]:
+def _entry(name: str, thing: Any, *, made_by_hand: bool = True) -> Iterator[str]:
     """Yield the lines of one public name: signature and docstring, and its members' if a class."""
     if not inspect.isclass(thing):
         yield f"### `{name}{_signature(thing)}`\n"
         yield _as_markdown(inspect.getdoc(thing) or "")
         return
     yield f"### `{name}`\n"
-    yield _as_markdown(inspect.getdoc(thing) or "")
+    doc = inspect.getdoc(thing) or ""
+    if not made_by_hand:
+        doc = re.sub(r"Parameters\n-+\n(?:\S.*\n?|[ ]+.*\n?)*\n*", "", doc)
+    yield _as_markdown(doc)
     for member in _members(thing):
         found = inspect.getattr_static(thing, member)
         is_function = inspect.isfunction(found)
@@ -266,11 +285,21 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
 
 
 def _members(thing: type) -> list[str]:
-    """Return the public members that the class itself defines, in the order of its source."""
+    """Return the public members that the class defines, in the order of its source.
+
+    So do its bases in the same package: a class may be cut into files.
+    """
+    package = thing.__module__.rpartition(".")[0]
+    cuts = [c for c in reversed(thing.__mro__) if c.__module__.rpartition(".")[0] == package]
+    names = dict.fromkeys(name for cut in cuts for name in vars(cut))
+    fields = getattr(thing, "__dataclass_fields__", ())  # listed as attributes
     return [
         name
-        for name, found in vars(thing).items()
-        if not name.startswith("_") and name not in FOR_READINGS and inspect.getdoc(found)
+        for name in names
+        if not name.startswith("_")
+        and name not in FOR_READINGS
+        and name not in fields
+        and inspect.getdoc(inspect.getattr_static(thing, name))
     ]
 
 

@@ -132,3 +132,11 @@ def test_every_command_is_documented(command):
 
 def test_the_citation_names_this_version():
     assert f"chainrule {chainrule.__version__}" in text_of(ROOT / "README.md")
+
+
+def test_files_that_the_architecture_names_are_there():
+    source = ROOT / "src" / "chainrule"
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    text = text_of(DOCS / "architecture.md")
+    for name in set(re.findall(r"`([\w/]+\.(?:py|js|css))`", text)):
+        assert any(f"/{file}".endswith(f"/{name}") for file in files), f"there is no {name}"
