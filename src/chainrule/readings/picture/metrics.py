@@ -16,9 +16,10 @@ _WIDTHS = {
     **dict.fromkeys(":;", 337), "'": 275, '"': 460, "_": 500, "/": 337, "*": 500, "·": 318,
     "%": 950, "&": 780, "#": 838, "σ": 634, "Σ": 674,
 }  # fmt: skip
+_BOLD = 1.13
 
 
-def width(text: str, size: float) -> float:
+def width(text: str, size: float, *, bold: bool = False) -> float:
     """Return how wide a text is at most, at a font size.
 
     Examples
@@ -33,4 +34,4 @@ def width(text: str, size: float) -> float:
             wide = unicodedata.east_asian_width(character) in "WF"
             known = 0 if unicodedata.combining(character) else 1050 if wide else 850
         total += known
-    return round(total * size / 1000, 2)
+    return round(total * size / 1000 * (_BOLD if bold else 1.0), 2)

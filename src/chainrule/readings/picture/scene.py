@@ -54,7 +54,7 @@ class Text:
 
     def room(self) -> tuple[float, float, float, float]:
         """Return (left, top, right, bottom)."""
-        wide = width(self.text, self.size)
+        wide = width(self.text, self.size, bold=self.style == "name")
         left = self.x - {"start": 0.0, "middle": wide / 2, "end": wide}[self.anchor]
         top, bottom = self.y - _ASCENT * self.size, self.y + _DESCENT * self.size
         return left, top, left + wide, bottom
@@ -133,7 +133,7 @@ def _start(box: Box) -> float:
     """Return where the label of a box's wire may begin."""
     half = half_of(box)
     if box.symbol:
-        half = max(half, width(box.name, NAME) / 2, width(box.note, SMALL) / 2)
+        half = max(half, width(box.name, NAME, bold=True) / 2, width(box.note, SMALL) / 2)
     return half + _PAD
 
 
@@ -153,7 +153,7 @@ def _height(label: Label, *, is_value: bool) -> float:
 
 def _extent(box: Box, value: Label, gradient: Label) -> Extent:
     if box.kind == "output":
-        wide = width(box.name, NAME)
+        wide = width(box.name, NAME, bold=True)
         return Extent(0.0, 10.0 + wide, 10.0, 10.0)
     widest = max(
         [
@@ -167,14 +167,14 @@ def _extent(box: Box, value: Label, gradient: Label) -> Extent:
     up, down = _height(value, is_value=True), _height(gradient, is_value=False)
     left = half
     if box.symbol:
-        left = max(left, width(box.name, NAME) / 2, width(box.note, SMALL) / 2)
+        left = max(left, width(box.name, NAME, bold=True) / 2, width(box.note, SMALL) / 2)
         up = max(up, RADIUS + (NAME * _LINE + 2 if box.name else 0))
         down = max(down, RADIUS + (SMALL * _LINE + 3 if box.note else 0))
     elif box.kind == "tap":
         up += NAME * _LINE if box.name else 0.0
-        widest = max(widest, width(box.name, NAME))
+        widest = max(widest, width(box.name, NAME, bold=True))
     else:
-        left = width(box.name, NAME) + 8
+        left = width(box.name, NAME, bold=True) + 8
         up, down = max(up, 10.0), max(down, 10.0)
     right = _start(box) + widest + _PAD
     return Extent(round(left, 2), round(right, 2), round(up, 2), round(down, 2), half)
