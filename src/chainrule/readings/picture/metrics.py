@@ -16,7 +16,7 @@ _WIDTHS = {
     **dict.fromkeys(":;", 337), "'": 275, '"': 460, "_": 500, "/": 337, "*": 500, "·": 318,
     "%": 950, "&": 780, "#": 838, "σ": 634, "Σ": 674,
 }  # fmt: skip
-_BOLD = 1.13
+_BOLD = 1.13  # how much wider DejaVu Sans Bold is
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
