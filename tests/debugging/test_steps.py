@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -194,8 +193,6 @@ def test_a_hundred_thousand_gates():
         return y
 
     circuit = trace(chain, 1.0)
-    start = time.perf_counter()
     steps = circuit.steps()
     assert sum(1 for _ in steps) == len(steps) == 100_000
     steps.go(99_000)
-    assert time.perf_counter() - start < 30  # 3 s on the machine where this was written

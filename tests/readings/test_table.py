@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import linecache
 import math
-import time
 from typing import Any
 
 import numpy as np
@@ -203,9 +202,7 @@ def test_a_long_circuit_is_cut_in_the_middle() -> None:
         return y
 
     circuit = trace(long, 1e-3)
-    started = time.perf_counter()
     lines = str(circuit).splitlines()
-    assert time.perf_counter() - started < 20.0  # a hang, not a speed, is what this catches
     assert "... and 99801 more wires" in lines and len(lines) == 4 + 200 + 1
     few = table(circuit, gradients_of(circuit), most=5).splitlines()
     assert len(few) == 4 + 5 + 1 and few[4 + 3] == "... and 99996 more wires"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import math
 import re
-import time
 from typing import Any
 
 import numpy as np
@@ -329,9 +328,7 @@ def test_a_long_circuit_is_cut_in_the_middle_and_quick() -> None:
         return y
 
     circuit = trace(long, 1e-3)
-    started = time.perf_counter()
     text = circuit.words()
-    assert time.perf_counter() - started < 20.0  # a hang, not a speed, is what this catches
     assert text.count("\n") < 230
     assert "... and 99900 more gates" in text
     assert "x is used 100000 times" in text and "+ ... = 100001.00" in text

@@ -16,6 +16,7 @@ import numpy as np
 
 from .differences import (
     EPSILON,
+    UNDERFLOW,
     Slope,
     agrees,
     central_slope,
@@ -30,7 +31,6 @@ from .gate_check import RTOL_COMPLEX, RTOL_DIFFERENCES
 from .report import number
 
 RTOL_FLOAT32 = 1e-3
-UNDERFLOW = 1e-290  # 1 / (1 + exp(700)): a factor on the way was already rounded to 0
 _NEAR = 1e-9  # a kink within this part of the scale is a kink at the point
 
 OK, WRONG, BLUNT, INFINITE = "ok", "wrong", "blunt", "infinite"

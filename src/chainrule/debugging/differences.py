@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 EPSILON = float(np.finfo(np.float64).eps)
+UNDERFLOW = 1e-290  # slopes below it may have had a factor that was rounded to 0 on the way
 RATIO = 4.0
 LARGEST = 13 / 16  # not a power of two, whose multiples a periodic function may hit
 START = 3  # the first window: steps of 1/79, 1/315 and 1/1260 of the scale

@@ -19,6 +19,7 @@ from ..gates.gate import Gate
 from ..passes.backward import is_float
 from .differences import (
     EPSILON,
+    UNDERFLOW,
     Slope,
     agrees,
     central_slope,
@@ -164,7 +165,7 @@ class GateCheck:
         slope = Slope(slope.value / span, slope.error / span)
         rtol = np.where(by_complex, RTOL_COMPLEX, RTOL_DIFFERENCES)
         # The complex step of one gate is as exact as the gate: (1 - s) s at 40 is 0, and is wrong.
-        floor = np.where(by_complex, 0.0, 16.0 * EPSILON * np.abs(out) / span)
+        floor = np.where(by_complex, UNDERFLOW, 16.0 * EPSILON * np.abs(out) / span)
         known = good & np.isfinite(slope.value)
         size = np.maximum(np.abs(np.where(np.isfinite(given), given, 0.0)), np.abs(slope.value))
         sharp = known & (3.0 * slope.error <= 0.05 * size + floor)

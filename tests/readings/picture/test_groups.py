@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import numpy as np
@@ -80,12 +79,10 @@ def test_large_circuits_are_grouped_by_themselves() -> None:
 
     circuit = trace(long, 1.0)
     circuit._gradients_or_none()
-    start = time.perf_counter()
     picture = circuit.picture()
     boxes = sum(box.kind in ("gate", "group") for box in picture.graph.boxes)
     assert picture.graph.gates == 40_000 and boxes <= 200
     assert picture.svg and picture.text
-    assert time.perf_counter() - start < 5
 
 
 def test_small_circuits_are_not() -> None:
