@@ -14,6 +14,7 @@ Each is also the builtin that a caller would catch without knowing us::
     ├── MixedTraceError (ValueError)     values of two recordings in one gate
     ├── GuardError (ValueError)          inputs for which the recorded branch is not the one taken
     ├── GradientError (AssertionError)   a gradient check that failed
+    ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── UnknownWireError (KeyError)      no wire of that name
 
 A message says what was met, where in the user's own file, and what to write instead.
@@ -72,6 +73,10 @@ class GuardError(ChainruleError, ValueError):
 
 class GradientError(ChainruleError, AssertionError):
     """A gradient that differs from the numeric one; an assertion, so that tests may raise it."""
+
+
+class MissingExtraError(ChainruleError, ImportError):
+    """An optional package that is not installed."""
 
 
 class UnknownWireError(ChainruleError, KeyError):

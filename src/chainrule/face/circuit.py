@@ -192,6 +192,8 @@ class TracedCircuit(Point):
         wrap : {"auto", None} or float
             From which width in pixels on a drawing is broken into bands; "auto" breaks those that
             are long and low, such as a loop.
+        notation : {"dz", "df/dz", "nabla"}
+            How gradients are called in the text that goes with the picture, and on the page.
         """
         from ..readings.picture.picture import Picture
 
@@ -200,7 +202,7 @@ class TracedCircuit(Point):
         def page(svg: str) -> str:
             from ..readings.html_picture import html_page
 
-            return html_page(self, gradients, svg)
+            return html_page(self, gradients, svg, notation_of(options.get("notation", "dz")))
 
         return Picture(self, gradients, page=page, **options)
 

@@ -116,3 +116,11 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def test_notation_names_gradients_in_what_is_told() -> None:
+    circuit = trace("q = x + y; q * z", x=-2.0, y=5.0, z=-4.0)
+    assert "gradient -4.00" in circuit.picture().svg
+    assert "df/dq -4.00" in circuit.picture(notation="df/dz").svg
+    assert "∇q -4.00" in circuit.picture(notation="nabla").svg
+    assert "df/dq" in circuit.picture(notation="df/dz").html

@@ -76,7 +76,7 @@ def _part(
     graph: Graph, steps: Sequence[list[int]], level: Sequence[int], first: int, last: int
 ) -> Graph:
     """Return some columns, with the wires that come in at the left and go on at the right."""
-    part = Graph(graph.title, gates=graph.gates)
+    part = Graph(graph.title, gates=graph.gates, notation=graph.notation)
     wanted = {k for column in steps[first:last] for k in column}
     number: dict[int, int] = {}
     for k, box in enumerate(graph.boxes):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...circuit.columns import CONSTANT, INPUT
 from ...gates.gate import Gate, settings_of
+from ..notation import DZ, Notation
 from ..numbers import brief, is_number, plain, shape, shortened
 from .groups import Group, grouped
 from .sigmoids import Shown, shown
@@ -81,6 +82,8 @@ class Graph:
         How many gates the boxes stand for.
     grouping : str or None
         How gates were grouped.
+    notation : Notation
+        How gradients are called in the text of a picture.
     """
 
     title: str
@@ -88,6 +91,12 @@ class Graph:
     targets: list[list[tuple[int, int]]] = field(default_factory=list)
     gates: int = 0
     grouping: str | None = None
+    notation: Notation = DZ
+
+    def gradient_of(self, box: Box) -> str:
+        """Return what the gradient on a box's wire is called."""
+        named = box.name and self.notation is not DZ
+        return self.notation.text(box.name, self.title) if named else "gradient"
 
     def add(self, box: Box) -> int:
         """Add a box and return its number."""
@@ -111,6 +120,7 @@ def graph(
     sigmoid: str | None = None,
     group: str | None = "auto",
     most: int = 200,
+    notation: Notation = DZ,
 ) -> Graph:
     """Return what to draw of a circuit.
 
@@ -127,13 +137,15 @@ def graph(
         How to group gates; "auto" groups where there are more than `most` gates.
     most : int
         How many gates are drawn one by one.
+    notation : Notation
+        How gradients are called.
     """
     view = shown(circuit, gradients, sigmoid)
     columns = view.columns
     needed = columns.needed_for(list(view.outputs))
     rows = [row for row in columns.gate_rows() if needed[row]]
     groups, grouping = grouped(view, rows, group, most)
-    found = Graph(view.circuit.title, gates=len(rows), grouping=grouping)
+    found = Graph(view.circuit.title, gates=len(rows), grouping=grouping, notation=notation)
     home: dict[int, int] = {}  # the box whose wire carries a row
     for row, gate in enumerate(columns.gates):
         if gate is INPUT:

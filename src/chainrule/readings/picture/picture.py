@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...errors import ChainruleError
+from ...errors import MissingExtraError
 from ...tracing.sites import here
+from ..notation import notation_of
 from .bands import bands
 from .graph import Graph, graph
 from .scene import Scene, scene
@@ -21,10 +22,6 @@ _MOST_IN_TEXT = 60  # gates: more are grouped, as a terminal has no room for the
 _PAGE = 1400.0  # pixels
 _LOW, _LOWEST = 7.0, 500.0  # times as long as high, and how high at most
 _ENDINGS = (".svg", ".png", ".html", ".txt")
-
-
-class MissingExtraError(ChainruleError, ImportError):
-    """An optional package that is not installed."""
 
 
 class Picture:
@@ -52,6 +49,8 @@ class Picture:
     wrap : {"auto", None} or float
         From which width in pixels on a drawing is broken into bands; None never breaks one, "auto"
         breaks those that are long and low, such as a loop.
+    notation : {"dz", "df/dz", "nabla"}
+        How gradients are called in the text that goes with the picture.
     page : callable, optional
         Makes the page of `html` from an SVG whose parts have ids.
     """
@@ -67,6 +66,7 @@ class Picture:
         most: int = 200,
         width: int = 100,
         wrap: float | str | None = "auto",
+        notation: str = "dz",
         page: Callable[[str], str] | None = None,
     ) -> None:
         self.circuit = circuit
@@ -77,12 +77,18 @@ class Picture:
             raise ValueError(f"{here()}wrap must be 'auto', None or a width, not {wrap!r}")
         self.wrap: Any = wrap
         self._page = page
+        self._notation = notation_of(notation)
         self._sigmoid, self._group, self._most = sigmoid, group, most
         self.graph: Graph = self._drawn(most)
 
     def _drawn(self, most: int) -> Graph:
         return graph(
-            self.circuit, self.gradients, sigmoid=self._sigmoid, group=self._group, most=most
+            self.circuit,
+            self.gradients,
+            sigmoid=self._sigmoid,
+            group=self._group,
+            most=most,
+            notation=self._notation,
         )
 
     def __repr__(self) -> str:

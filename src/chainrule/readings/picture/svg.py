@@ -82,7 +82,7 @@ def _told(found: Scene, number: int, box: Box) -> str:
     if value.lines:
         words.append(f"value {', '.join(value.lines)}")
     if gradient.lines:
-        words.append(f"gradient {', '.join(gradient.lines)}")
+        words.append(f"{found.graph.gradient_of(box)} {', '.join(gradient.lines)}")
     return plain("; ".join(words), 400)
 
 
@@ -200,7 +200,7 @@ def _tip(found: Scene, number: int, box: Box) -> str:
     value, gradient = found.labels[number]
     words = [f"{box.name or box.symbol}: {box.said}" if box.name or box.symbol else box.said]
     words += [f"value {value.full}"] if value.full else []
-    words += [f"gradient {gradient.full}"] if gradient.full else []
+    words += [f"{found.graph.gradient_of(box)} {gradient.full}"] if gradient.full else []
     words += [f"line {box.line}"] if box.line else []
     return "\n".join(plain(word, 1200) for word in words)
 
