@@ -198,6 +198,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp",
     ),
     "Define by run": ("Variable",),
+    "Training": ("History",),
     "What circuits give": (
         "Wire", "Picture", "Steps", "Step", "Added", "Ledger", "Entry",
     ),

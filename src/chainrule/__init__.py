@@ -33,12 +33,14 @@ if TYPE_CHECKING:
         softplus,
         tanh,
     )
+    from .training.history import History
 
 __version__ = "0.1.0"
 
 # Where each public name lives. Adding one: here, above for type checkers, and in docs/reference.md.
 _HOMES = {
     "ChainruleError": "errors",
+    "History": "training.history",
     "Variable": "differentiate.variable",
     "check_gradients": "debugging.check",
     "compile": "differentiate.compiled",
@@ -59,6 +61,7 @@ _HOMES = {
 __all__ = [
     "ChainruleError",
     "Circuit",
+    "History",
     "Variable",
     "__version__",
     "check_gradients",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.tour.drawing import curve, digits, under_curve
+from chainrule.tour.drawing import digits
+from chainrule.training.curve import curve, under_curve
 
 
 @given(

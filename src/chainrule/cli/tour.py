@@ -197,7 +197,7 @@ class _Progress:
 
 
 def _trained(run: Run) -> None:
-    from ..tour.drawing import curve, under_curve
+    from ..training.curve import curve, under_curve
 
     lines = curve(run.costs, width=_width(), ascii_only=_is_ascii())
     for line in lines:
