@@ -1,7 +1,11 @@
 """The pictures of `chainrule show`: in the terminal by default, in files on request."""
 
+import re
+import runpy
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chainrule.cli.picture import say_picture
@@ -100,3 +104,26 @@ def test_sigmoids_and_groups():
 def test_a_function_that_returns_arrays_has_a_picture():
     done = invoke("show", "W @ x", "W=[[1,2],[3,4]]", "x=[1,2]")
     assert done.exit_code == 0 and "(2,) float64" in done.stdout
+
+
+def test_a_network_by_its_defaults():
+    """The tour's 64-30-10 network: layers, shapes, and the norm of the gradient on each wire."""
+    file = Path(__file__).parents[2] / "examples" / "digits_network.py"
+    done = invoke("show", f"{file}:network")
+    for said in (
+        "(20, 64) float64",
+        "(64, 30) float64",
+        "(30, 10) float64",
+        "hidden ──",
+        "output ──",
+    ):
+        assert said in done.stdout
+    circuit = trace(*_network(file))
+    for name in ("weights_0", "weights_2", "hidden", "error"):
+        norm = float(np.linalg.norm(circuit[name].gradient))
+        assert re.search(rf"norm {norm:.2f}", done.stdout), name
+
+
+def _network(file):
+    module = runpy.run_path(str(file))
+    return module["network"], *module["network"].__defaults__

@@ -64,7 +64,9 @@ class Target:
         Refused
             If a value is missing, has no argument, or cannot be read.
         """
+        from ..circuit.tree import flatten
         from ..face import trace
+        from ..tracing.record import is_traceable
 
         for name in texts:
             if name not in self.kinds and not self.takes_any:
@@ -77,8 +79,13 @@ class Target:
         point = {k: values_of.read(k, text, self.kinds.get(k)) for k, text in texts.items()}
         if isinstance(self.function, str):
             return trace(self.function, **point)
+        parameters = inspect.signature(self.function).parameters
+        for name, parameter in parameters.items():
+            # A default with floats in it is an input like any other: weights, data.
+            if name not in point and any(map(is_traceable, flatten(parameter.default)[0])):
+                point[name] = parameter.default
         positional = []
-        for name, parameter in inspect.signature(self.function).parameters.items():
+        for name, parameter in parameters.items():
             if name not in point or parameter.kind is parameter.KEYWORD_ONLY:
                 break  # what follows an argument left to its default goes by name
             positional.append(point.pop(name))
