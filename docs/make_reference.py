@@ -20,10 +20,11 @@ import numpy as np
 
 import chainrule
 from chainrule import errors
-from chainrule.debugging.steps import Added, Step, Steps
+from chainrule.debugging.step import Added, Step
+from chainrule.debugging.steps import Steps
 from chainrule.face import Wire
 from chainrule.gates import TABLES, Gate, inputs_of, settings_of
-from chainrule.readings.ledger import Entry, Ledger
+from chainrule.readings.entries import Entry, Ledger
 from chainrule.readings.picture.picture import Picture
 from chainrule.tracing.composed import COMPOSED
 

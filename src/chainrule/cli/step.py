@@ -16,7 +16,8 @@ from .screen import say, say_json
 from .target import opened
 
 if TYPE_CHECKING:
-    from ..debugging.steps import Step, Steps
+    from ..debugging.step import Step
+    from ..debugging.steps import Steps
 
 _EXAMPLES = """\b
 Examples:

@@ -19,7 +19,7 @@ from .point import Point
 
 if TYPE_CHECKING:
     from ..debugging.steps import Steps
-    from ..readings.ledger import Ledger
+    from ..readings.entries import Ledger
 
 
 class TracedCircuit(Point):
