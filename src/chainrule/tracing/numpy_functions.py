@@ -26,7 +26,12 @@ BY_FUNCTION: dict[Any, Gate] = {
     gate.numpy: gate for gate in GATES.values() if gate.numpy is not None
 }
 # Second names that NumPy keeps for the same thing.
-_SAME: dict[Any, Any] = {np.amax: np.max, np.amin: np.min, np.fabs: np.absolute}
+_SAME: dict[Any, Any] = {
+    np.amax: np.max,
+    np.amin: np.min,
+    np.fabs: np.absolute,
+    np.conjugate: np.positive,  # wires are real
+}
 _REDUCES: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum,
     np.multiply: np.prod,
