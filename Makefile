@@ -34,7 +34,7 @@ format: $(VENV)/.has-tests ## write the code in ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.has-package ## the benchmarks; PEERS=1 first installs PyTorch, JAX and micrograd
+bench: $(VENV)/.has-package ## the benchmarks; PEERS=1 first installs PyTorch and JAX
 	$(if $(PEERS),$(PIP) install --editable '.[peers]')
 	set -e; for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
 
