@@ -29,10 +29,6 @@ def _wave(x: Any) -> Any:
     return np.where(whole % 2 == 0, x - whole, whole - x)
 
 
-def _fix(x: Any) -> Any:
-    return np.trunc(x)
-
-
 def _round(a: Any, *, decimals: int = 0) -> Any:
     return np.round(a, decimals)
 
@@ -105,21 +101,6 @@ STEPS: tuple[Gate, ...] = (
         local=(_flat,),
         pattern="stops",
         kink=lambda x: _wave(np.maximum(np.abs(x), 0.5)),  # no step at 0
-        analytic=False,
-    ),
-    Gate(
-        name="fix",
-        forward=_fix,
-        numpy=np.fix,
-        scalar=lambda x: math.copysign(math.trunc(x), x),
-        symbol="fix",
-        code="np.trunc({0})",
-        scalar_code="float(math.trunc({0}))",
-        words="cuts {0} off at its whole number, towards 0",
-        why="a staircase is flat between its steps",
-        local=(_flat,),
-        pattern="stops",
-        kink=lambda x: _wave(np.maximum(np.abs(x), 0.5)),
         analytic=False,
     ),
     Gate(

@@ -265,6 +265,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.fliplr: lambda m: np.flip(m, 1),
     np.flipud: lambda m: np.flip(m, 0),
     np.real: lambda val: val,
+    np.fix: lambda x: np.trunc(x),  # deprecated since NumPy 2.5, where trunc is its other name
     np.isclose: _near(np.isclose),
     np.allclose: _near(np.allclose),
     np.array_equal: lambda a1, a2: np.shape(a1) == np.shape(a2) and bool(np.all(a1 == a2)),
