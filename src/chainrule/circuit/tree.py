@@ -25,10 +25,13 @@ class Tree:
         In post-order: None for a leaf, or (make, count), which takes the last `count` values.
     paths : tuple of Path
         The keys and positions that lead to each leaf.
+    kinds : tuple of type
+        The containers' types, outer ones first.
     """
 
     steps: tuple[Any, ...]
     paths: tuple[Path, ...]
+    kinds: tuple[type, ...] = ()
 
     @property
     def is_leaf(self) -> bool:
@@ -98,6 +101,7 @@ def flatten(value: Any) -> tuple[list[Any], Tree]:
     leaves: list[Any] = []
     paths: list[Path] = []
     steps: list[Any] = []
+    kinds: list[type] = []
     pending: list[tuple[str, Any, Path]] = [("visit", value, ())]
     while pending:
         action, item, path = pending.pop()
@@ -111,10 +115,11 @@ def flatten(value: Any) -> tuple[list[Any], Tree]:
             steps.append(None)
             continue
         make, parts = maker
+        kinds.append(type(item))
         pending.append(("close", (make, len(parts)), path))
         for key, part in reversed(parts):
             pending.append(("visit", part, (*path, key)))
-    return leaves, Tree(tuple(steps), tuple(paths))
+    return leaves, Tree(tuple(steps), tuple(paths), tuple(kinds))
 
 
 def leaf_names(name: str, tree: Tree) -> list[str]:

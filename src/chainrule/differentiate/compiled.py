@@ -72,14 +72,16 @@ class Compiled:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Run the function; record it first where these shapes or branches are new."""
         given = args
+        key: Any = len(args)
         if keywords:  # in the order of the signature, as the circuit has them
-            given = tuple(v for _, v, _ in parameters_of(self._function, args, keywords))
-        key: Any = len(given)
+            named = parameters_of(self._function, args, keywords)
+            given = tuple(value for _, value, _ in named)
+            key = tuple(name for name, _, _ in named)  # f(1.0, z=3.0) is not f(1.0, 3.0)
         leaves: Any = given
         for value in given:
             if type(value) is not float:  # plain floats need no look inside
                 leaves, tree = flatten(given)
-                key = (tree.paths, tuple(map(_kind, leaves)))
+                key = (key, tree.kinds, tree.paths, tuple(map(_kind, leaves)))
                 break
         if current_tape() is not None or any(isinstance(leaf, Traced) for leaf in leaves):
             return self._function(*args, **keywords)  # inside another trace: be part of it

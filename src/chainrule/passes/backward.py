@@ -51,7 +51,8 @@ def fit(gradient: Any, value: Any) -> Any:
         return gradient if plain else GATES["item"](gradient)
     dtype = value.dtype
     own = getattr(gradient, "_value", gradient)
-    if getattr(own, "dtype", None) == dtype:  # the value's: a traced float says float64 itself
+    # The value's own: a traced float says float64 itself, and None == float64 is true in NumPy.
+    if hasattr(own, "dtype") and own.dtype == dtype:
         return gradient
     if own is gradient:
         return np.asarray(gradient, dtype)[()]

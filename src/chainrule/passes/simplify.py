@@ -77,12 +77,19 @@ def _even(tape: Tape, row: int, result: Any, other: Any) -> Any:
     It can when the other operand alone gives the result its shape and dtype.
     """
     value = tape.values[row]
-    if tape.gates[row] is not CONSTANT or type(value) in _PLAIN or np.size(value) == 0:
+    is_array = isinstance(value, (np.ndarray, np.generic)) and np.size(value)
+    if tape.gates[row] is not CONSTANT or not is_array:
         return None
-    if np.shape(other) != np.shape(result) or getattr(other, "dtype", None) != result.dtype:
+    # Asked in this order: NumPy takes None, the dtype of a Python float, for float64.
+    if not hasattr(other, "dtype") or other.dtype != result.dtype:
+        return None
+    if np.shape(other) != np.shape(result):
         return None
     first = np.asarray(value).flat[0]
-    return first.item() if first == first and bool(np.all(value == first)) else None
+    if first != first or not bool(np.all(value == first)):
+        return None
+    number = first.item()
+    return int(number) if type(number) is bool else number
 
 
 def _identity(tape: Tape, row: int, keep: Container[int]) -> int | None:
