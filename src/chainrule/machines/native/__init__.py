@@ -1,0 +1,1 @@
+"""The native machine: circuits as machine code, through LLVM."""
