@@ -100,6 +100,13 @@ def lanes(kind: str, numbers: Sequence[float | int | bool]) -> Value:
     return Value(vector_of(kind, len(numbers)), f"<{inside}>")
 
 
+def _operation(word: str) -> Callable[[Builder, Value, Value], Value]:
+    def method(self: Builder, x: Value, y: Value) -> Value:
+        return self._binary(word, x, y)
+
+    return method
+
+
 class Builder:
     """The text of one function in the making.
 
@@ -197,60 +204,29 @@ class Builder:
             x, y = self.together(x, y)
         return self.let(x.type, f"{operation} {x.type} {x.name}, {y.name}")
 
-    def fadd(self, x: Value, y: Value) -> Value:
-        return self._binary("fadd", x, y)
-
-    def fsub(self, x: Value, y: Value) -> Value:
-        return self._binary("fsub", x, y)
-
-    def fmul(self, x: Value, y: Value) -> Value:
-        return self._binary("fmul", x, y)
-
-    def fdiv(self, x: Value, y: Value) -> Value:
-        return self._binary("fdiv", x, y)
-
-    def frem(self, x: Value, y: Value) -> Value:
-        return self._binary("frem", x, y)
-
-    def add(self, x: Value, y: Value) -> Value:
-        return self._binary("add", x, y)
-
-    def sub(self, x: Value, y: Value) -> Value:
-        return self._binary("sub", x, y)
-
-    def mul(self, x: Value, y: Value) -> Value:
-        return self._binary("mul", x, y)
-
-    def sdiv(self, x: Value, y: Value) -> Value:
-        return self._binary("sdiv", x, y)
-
-    def srem(self, x: Value, y: Value) -> Value:
-        return self._binary("srem", x, y)
-
-    def and_(self, x: Value, y: Value) -> Value:
-        return self._binary("and", x, y)
-
-    def or_(self, x: Value, y: Value) -> Value:
-        return self._binary("or", x, y)
-
-    def xor(self, x: Value, y: Value) -> Value:
-        return self._binary("xor", x, y)
-
-    def shl(self, x: Value, y: Value) -> Value:
-        return self._binary("shl", x, y)
-
-    def lshr(self, x: Value, y: Value) -> Value:
-        return self._binary("lshr", x, y)
-
-    def ashr(self, x: Value, y: Value) -> Value:
-        return self._binary("ashr", x, y)
+    fadd = _operation("fadd")
+    fsub = _operation("fsub")
+    fmul = _operation("fmul")
+    fdiv = _operation("fdiv")
+    frem = _operation("frem")
+    add = _operation("add")
+    sub = _operation("sub")
+    mul = _operation("mul")
+    sdiv = _operation("sdiv")
+    srem = _operation("srem")
+    shl = _operation("shl")
+    lshr = _operation("lshr")
+    ashr = _operation("ashr")
+    xor = _operation("xor")
+    and_ = _operation("and")
+    or_ = _operation("or")
 
     def fneg(self, x: Value) -> Value:
         """Negate."""
         return self.let(x.type, f"fneg {x.type} {x.name}")
 
     def compare(self, predicate: str, x: Value, y: Value) -> Value:
-        """Compare: "oeq", "olt", "une", "uno" ... for floats; "eq", "slt", "ult" ... for integers."""
+        """Compare: "oeq", "olt", "une", "uno" for floats; "eq", "slt", "ult" for integers."""
         x, y = self.together(x, y)
         word = "fcmp" if x.element in _INTEGER_OF else "icmp"
         return self.let(vector_of("i1", x.lanes), f"{word} {predicate} {x.type} {x.name}, {y.name}")
