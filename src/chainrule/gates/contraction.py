@@ -176,6 +176,41 @@ def _kron_vjp_b(g: Any, out: Any, a: Any, b: Any) -> Any:
     return np.reshape(np.tensordot(blocks, np.reshape(a, outer), axes=axes), shape_of(b))
 
 
+# ---------------------------------------------------------------------- as products of matrices
+
+
+def _tensordot_of_matmul(a: Any, b: Any, *, axes: Any = 2) -> Any:
+    shape_a, shape_b = shape_of(a), shape_of(b)
+    of_a, of_b = _paired(axes, len(shape_a), len(shape_b))
+    free_a, free_b = _free(len(shape_a), of_a), _free(len(shape_b), of_b)
+    inner = math.prod(shape_a[k] for k in of_a)
+    rows = math.prod(shape_a[k] for k in free_a)
+    columns = math.prod(shape_b[k] for k in free_b)
+    left = np.reshape(permuted(a, free_a + of_a), (rows, inner))
+    right = np.reshape(permuted(b, of_b + free_b), (inner, columns))
+    return np.reshape(
+        left @ right, tuple([shape_a[k] for k in free_a] + [shape_b[k] for k in free_b])
+    )
+
+
+def _dot_of_matmul(a: Any, b: Any) -> Any:
+    m, n = len(shape_of(a)), len(shape_of(b))
+    if m == 0 or n == 0:
+        return a * b
+    return a @ b if n <= 2 else _tensordot_of_matmul(a, b, axes=(-1, n - 2))
+
+
+def _inner_of_matmul(a: Any, b: Any) -> Any:
+    m, n = len(shape_of(a)), len(shape_of(b))
+    if m == 0 or n == 0:
+        return a * b
+    return a @ b.T if n <= 2 else _tensordot_of_matmul(a, b, axes=(-1, -1))
+
+
+def _outer_of_gates(a: Any, b: Any) -> Any:
+    return np.reshape(a, (math.prod(shape_of(a)), 1)) * np.reshape(b, (1, math.prod(shape_of(b))))
+
+
 # ---------------------------------------------------------------------- the table
 
 _WHY = "an entry is a sum of products: the slope along each factor is the other factor"
@@ -221,6 +256,7 @@ CONTRACTION: tuple[Gate, ...] = (
         code="np.dot({0}, {1})",
         latex=r"#(0)\,#(1)",
         words="takes the dot product of {0} and {1}",
+        expand=_dot_of_matmul,
         why=_WHY,
         vjp=(_dot_vjp_a, _dot_vjp_b),
         pattern="products",
@@ -244,6 +280,7 @@ CONTRACTION: tuple[Gate, ...] = (
         code="np.inner({0}, {1})",
         latex=r"\left\langle #0, #1 \right\rangle",
         words="takes the inner product of {0} and {1}",
+        expand=_inner_of_matmul,
         why=_WHY,
         vjp=(_inner_vjp_a, _inner_vjp_b),
         pattern="products",
@@ -267,6 +304,7 @@ CONTRACTION: tuple[Gate, ...] = (
         code="np.outer({0}, {1})",
         latex=r"#(0) \otimes #(1)",
         words="multiplies every element of {0} by every element of {1}",
+        expand=_outer_of_gates,
         why="the slope along an element is the other input, in the element's row or column",
         vjp=(_outer_vjp_a, _outer_vjp_b),
         pattern="products",
@@ -286,6 +324,7 @@ CONTRACTION: tuple[Gate, ...] = (
         symbol="@",
         code=call("np.tensordot", "{0}", "{1}", axes=2),
         words="multiplies {0} and {1} and sums over the axes they share",
+        expand=_tensordot_of_matmul,
         why=_WHY,
         vjp=(_tensordot_vjp_a, _tensordot_vjp_b),
         pattern="products",

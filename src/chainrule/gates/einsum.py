@@ -8,13 +8,14 @@ comes back through an identity matrix; an axis of length 1 was broadcast, and is
 
 from __future__ import annotations
 
+import math
 import string
 from typing import Any
 
 import numpy as np
 
 from .gate import Gate, example
-from .rules import shape_of
+from .rules import permuted, shape_of
 
 
 def _einsum(*operands: Any, subscripts: str) -> Any:
@@ -79,9 +80,56 @@ def _einsum_vjp(index: int, g: Any, out: Any, *operands: Any, subscripts: str) -
     return g if shape_of(g) == shape else np.broadcast_to(g, shape)
 
 
+def _summed(x: Any, term: str, keep: str) -> tuple[Any, str]:
+    """Return an operand with the letters that nobody else has summed away."""
+    gone = tuple(k for k, letter in enumerate(term) if letter not in keep)
+    return (np.sum(x, axis=gone), "".join(c for c in term if c in keep)) if gone else (x, term)
+
+
+def _pair(x: Any, s: str, y: Any, t: str, keep: str) -> tuple[Any, str]:
+    """Return the product of two operands, summed over the letters not kept: one matmul."""
+    batch = [c for c in s if c in t and c in keep]
+    inner = [c for c in s if c in t and c not in keep]
+    left = [c for c in s if c not in t]
+    right = [c for c in t if c not in s]
+    sizes = dict(zip(s, shape_of(x), strict=True)) | dict(zip(t, shape_of(y), strict=True))
+
+    def size(letters: list[str]) -> int:
+        return math.prod(sizes[c] for c in letters)
+
+    lead = tuple(sizes[c] for c in batch)
+    x = permuted(x, [s.index(c) for c in batch + left + inner])
+    y = permuted(y, [t.index(c) for c in batch + inner + right])
+    x = np.reshape(x, (*lead, size(left), size(inner)))
+    y = np.reshape(y, (*lead, size(inner), size(right)))
+    letters = "".join(batch + left + right)
+    return np.reshape(x @ y, tuple(sizes[c] for c in letters)), letters
+
+
+def _einsum_of_matmul(*operands: Any, subscripts: str) -> Any:
+    shapes = [shape_of(operand) for operand in operands]
+    terms, output = terms_of(subscripts, [len(shape) for shape in shapes])
+    lengths: dict[str, set[int]] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, length in zip(term, shape, strict=True):
+            lengths.setdefault(letter, set()).add(length)
+    if any(len(set(t)) < len(t) for t in terms) or any(
+        len(found) > 1 for found in lengths.values()
+    ):
+        return NotImplemented  # diagonals, and axes of length 1 that are broadcast
+    x, s = _summed(operands[0], terms[0], output + "".join(terms[1:]))
+    for k in range(1, len(operands)):
+        later = output + "".join(terms[k + 1 :])
+        y, t = _summed(operands[k], terms[k], later + s)
+        x, s = _summed(x, s, later + t)
+        x, s = _pair(x, s, y, t, later)
+    return permuted(x, [s.index(c) for c in output])
+
+
 EINSUM = Gate(
     name="einsum",
     forward=_einsum,
+    expand=_einsum_of_matmul,
     symbol="Σ",
     code=lambda subscripts: f"np.einsum({subscripts!r}, {{*}})",
     words="multiplies {*} and sums over shared indices",

@@ -48,6 +48,11 @@ def _share_of_min(a: Any, *, axis: Any = None) -> Any:
         return (chosen / np.sum(chosen, axis=axis, keepdims=True)).astype(a.dtype)
 
 
+def _shares(a: Any, extreme: Any, axis: Any) -> Any:
+    chosen = (a == extreme).astype(a.dtype)
+    return chosen / np.sum(chosen, axis=axis, keepdims=True)
+
+
 def _max_vjp(g: Any, out: Any, a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     if count_of(a, axis) <= 1:
         return spread(g, a, axis, keepdims)
@@ -94,6 +99,7 @@ share_of_max = Gate(
     symbol="≷",
     code=call("share_of_max", "{0}", axis=None),
     words="gives the share of the gradient that each element of {0} gets: all to the largest",
+    expand=lambda a, *, axis=None: _shares(a, np.max(a, axis=axis, keepdims=True), axis),
     why="it is a step: flat wherever no two elements tie",
     vjp=(nothing,),
     pattern="stops",
@@ -108,6 +114,7 @@ share_of_min = Gate(
     symbol="≶",
     code=call("share_of_min", "{0}", axis=None),
     words="gives the share of the gradient that each element of {0} gets: all to the smallest",
+    expand=lambda a, *, axis=None: _shares(a, np.min(a, axis=axis, keepdims=True), axis),
     why="it is a step: flat wherever no two elements tie",
     vjp=(nothing,),
     pattern="stops",

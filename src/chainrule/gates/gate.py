@@ -109,6 +109,10 @@ class Gate:
     because : callable, optional
         For a gate that chooses, on plain numbers: the reason for the choice as a template over its
         inputs, `because(out, *inputs, **settings)`, such as "{0} > {1}".
+    expand : callable, optional
+        What simpler gates it is made of, in plain NumPy: `expand(*inputs, **settings)` is drawn in
+        the gate's place by a machine that does not know the gate itself. It may give
+        `NotImplemented` for settings that it has no answer to.
     domain : tuple of (float, float)
         For each input the open interval in which the gate is real; tests draw from it.
     kink : callable, optional
@@ -141,6 +145,7 @@ class Gate:
     pattern: str = "scales"
     slope: tuple[str, ...] = ()
     because: Rule | None = None
+    expand: Rule | None = None
     domain: tuple[Interval, ...] = (REAL,)
     kink: Callable[..., Any] | None = None
     steep: bool = False

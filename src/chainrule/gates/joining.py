@@ -125,6 +125,30 @@ def _tile(A: Any, *, reps: Any) -> Any:  # noqa: N803  # NumPy's name
     return np.tile(A, reps)
 
 
+def _repeat_of_gates(a: Any, *, repeats: Any, axis: Any = None) -> Any:
+    if np.ndim(repeats):
+        return NotImplemented
+    if axis is None:
+        a, axis = np.reshape(a, (math.prod(shape_of(a)),)), 0
+    shape = shape_of(a)
+    axis %= len(shape)
+    before, after = shape[: axis + 1], shape[axis + 1 :]
+    grown = np.broadcast_to(np.expand_dims(a, axis + 1), (*before, int(repeats), *after))
+    return np.reshape(grown, (*shape[:axis], shape[axis] * int(repeats), *after))
+
+
+def _tile_of_gates(A: Any, *, reps: Any) -> Any:  # noqa: N803
+    times = reps if isinstance(reps, tuple) else (reps,)
+    shape = shape_of(A)
+    ndim = max(len(shape), len(times))
+    times = (1,) * (ndim - len(times)) + tuple(times)
+    shape = (1,) * (ndim - len(shape)) + shape
+    split = sum(((1, n) for n in shape), ())
+    grown = sum(zip(times, shape, strict=True), ())
+    whole = tuple(r * n for r, n in zip(times, shape, strict=True))
+    return np.reshape(np.broadcast_to(np.reshape(A, split), grown), whole)
+
+
 def _tile_vjp(g: Any, out: Any, A: Any, *, reps: Any) -> Any:  # noqa: N803
     shape = shape_of(A)
     times = reps if isinstance(reps, tuple) else (reps,)
@@ -217,6 +241,7 @@ JOINING: tuple[Gate, ...] = (
         symbol="⇉",
         code=call("np.repeat", "{0}", "repeats", axis=None),
         words="repeats the elements of {0}",
+        expand=_repeat_of_gates,
         why="each copy has its own gradient, and the element gets their sum",
         vjp=(_repeat_vjp,),
         pattern="moves",
@@ -238,6 +263,7 @@ JOINING: tuple[Gate, ...] = (
         symbol="⇉",
         code=call("np.tile", "{0}", "reps"),
         words="lays copies of {0} side by side",
+        expand=_tile_of_gates,
         why="each copy has its own gradient, and the element gets their sum",
         vjp=(_tile_vjp,),
         pattern="moves",

@@ -75,6 +75,10 @@ def _trace_vjp(g: Any, out: Any, a: Any, *, offset: int = 0, axis1: int = 0, axi
     return _placed(ones, length, shape, offset, axis1, axis2)
 
 
+def _masked(m: Any, mask: Any) -> Any:
+    return np.where(mask, m, np.zeros((), m.dtype)) if len(shape_of(m)) > 1 else NotImplemented
+
+
 def _tril(m: Any, *, k: int = 0) -> Any:
     return np.tril(m, k=k)
 
@@ -241,6 +245,9 @@ LINEAR_ALGEBRA: tuple[Gate, ...] = (
         code=call("np.trace", "{0}", offset=0, axis1=0, axis2=1),
         latex=r"\operatorname{tr}\left(#0\right)",
         words="sums the diagonal of {0}",
+        expand=lambda a, *, offset=0, axis1=0, axis2=1: np.sum(
+            np.diagonal(a, offset=offset, axis1=axis1, axis2=axis2), axis=-1
+        ),
         why="each element of the diagonal gets the whole gradient, the others do not count",
         vjp=(_trace_vjp,),
         pattern="spreads",
@@ -290,6 +297,7 @@ LINEAR_ALGEBRA: tuple[Gate, ...] = (
         symbol="◺",
         code=call("np.tril", "{0}", k=0),
         words="keeps the lower triangle of {0}",
+        expand=lambda m, *, k=0: _masked(m, np.tril(np.ones(shape_of(m)[-2:], bool), k=k)),
         why="what was kept gets its gradient, what was cut gets 0",
         vjp=(_tril_vjp,),
         pattern="moves",
@@ -303,6 +311,7 @@ LINEAR_ALGEBRA: tuple[Gate, ...] = (
         symbol="◹",
         code=call("np.triu", "{0}", k=0),
         words="keeps the upper triangle of {0}",
+        expand=lambda m, *, k=0: _masked(m, np.triu(np.ones(shape_of(m)[-2:], bool), k=k)),
         why="what was kept gets its gradient, what was cut gets 0",
         vjp=(_triu_vjp,),
         pattern="moves",

@@ -35,6 +35,13 @@ def _std(a: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -
     return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
+def _var_of_gates(a: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    from_mean = _from_mean(a, axis)
+    squares = np.sum(from_mean * from_mean, axis=axis, keepdims=keepdims)
+    # NumPy divides by 0 where there is no freedom left, and never by less.
+    return squares / max(count_of(a, axis) - ddof, 0)
+
+
 def _over_freedom(number: float, a: Any, axis: Any, ddof: float) -> float:
     # No degree of freedom left: NumPy divides by 0, so the slope is infinite or NaN too.
     freedom = count_of(a, axis) - ddof
@@ -73,6 +80,14 @@ def _norm(x: Any, *, ord: Any = None, axis: Any = None, keepdims: bool = False) 
             f"ord can be {known}. A p-norm is np.sum(np.abs(x) ** p) ** (1 / p)."
         )
     return np.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
+
+
+def _norm_of_gates(x: Any, *, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    if len(axes_of(len(shape_of(x)), axis)) == 1 and ord == 1:
+        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
+    if ord is None or (ord == 2 and len(axes_of(len(shape_of(x)), axis)) == 1) or ord == "fro":
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    return NotImplemented
 
 
 def _norm_kind(number_of_axes: int, ord: Any) -> str:
@@ -129,6 +144,7 @@ NORMS: tuple[Gate, ...] = (
         code=call("np.var", "{0}", **REDUCES, ddof=0),
         latex=over_axes(r"\operatorname{var}", r"\left(#0\right)"),
         words="takes the variance of {0}",
+        expand=_var_of_gates,
         why="an element pulls by 2 / n of its distance from the mean",
         vjp=(_var_vjp,),
         analytic=False,  # NumPy takes the squared absolute value of complex distances
@@ -147,6 +163,7 @@ NORMS: tuple[Gate, ...] = (
         code=call("np.std", "{0}", **REDUCES, ddof=0),
         latex=over_axes(r"\operatorname{std}", r"\left(#0\right)"),
         words="takes the standard deviation of {0}",
+        expand=lambda a, **settings: np.sqrt(_var_of_gates(a, **settings)),
         why="an element pulls by its distance from the mean over n standard deviations",
         vjp=(_std_vjp,),
         kink=lambda a, axis=None, **settings: np.std(a, axis=axis, keepdims=True),
@@ -170,6 +187,7 @@ NORMS: tuple[Gate, ...] = (
             r"\left\lVert #0 \right\rVert" + ("" if ord is None else rf"_{{\mathrm{{{ord}}}}}")
         ),
         words="takes the norm of {0}",
+        expand=_norm_of_gates,
         why="the length of a vector grows fastest along the vector itself, at rate 1",
         vjp=(_norm_vjp,),
         kink=_norm_kink,

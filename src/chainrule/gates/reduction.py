@@ -51,6 +51,10 @@ def _mean_vjp(g: Any, out: Any, a: Any, *, axis: Any = None, keepdims: bool = Fa
     return spread(g / count if count > 1 else g, a, axis, keepdims)
 
 
+def _mean_of_gates(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.sum(a, axis=axis, keepdims=keepdims) / count_of(a, axis)
+
+
 def _cumsum(a: Any, *, axis: Any = None) -> Any:
     return np.cumsum(a, axis=axis)
 
@@ -96,6 +100,15 @@ def _logsumexp(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     with np.errstate(divide="ignore", over="ignore"):
         log = np.log(np.sum(np.exp(a - largest), axis=axis, keepdims=True)) + largest
     return log if keepdims or np.ndim(a) == 0 else np.squeeze(log, axis=axis)[()]
+
+
+def _logsumexp_of_gates(a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    if count_of(a, axis) == 0:
+        return NotImplemented
+    largest = np.max(a, axis=axis, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, np.zeros_like(largest))
+    log = np.log(np.sum(np.exp(a - largest), axis=axis, keepdims=True)) + largest
+    return log if keepdims else np.squeeze(log, axis=axis)
 
 
 def _logsumexp_vjp(g: Any, out: Any, a: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
@@ -146,6 +159,7 @@ REDUCTION: tuple[Gate, ...] = (
         scalar_code="{0}",
         latex=over_axes(r"\operatorname{mean}", r"\left(#0\right)"),
         words="averages {0}",
+        expand=_mean_of_gates,
         why="a mean of n elements moves by 1 / n of what one element does",
         vjp=(_mean_vjp,),
         pattern="spreads",
@@ -177,6 +191,7 @@ REDUCTION: tuple[Gate, ...] = (
         code=call("logsumexp", "{0}", **REDUCES),
         latex=over_axes(r"\ln \sum", "e^{#0}"),
         words="takes the logarithm of the summed exponentials of {0}",
+        expand=_logsumexp_of_gates,
         why="each element moves the sum by its share of it: its softmax",
         vjp=(_logsumexp_vjp,),
         pattern="spreads",
@@ -233,6 +248,7 @@ REDUCTION: tuple[Gate, ...] = (
         symbol="#",
         code=call("np.count_nonzero", "{0}", **REDUCES),
         words="counts the elements of {0} that are not zero",
+        expand=lambda a, *, axis=None, keepdims=False: np.sum(a != 0, axis=axis, keepdims=keepdims),
         why="a count is an integer: it has no slope",
         pattern="stops",
         analytic=False,

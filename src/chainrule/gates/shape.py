@@ -100,6 +100,20 @@ def _roll(a: Any, *, shift: Any, axis: Any = None) -> Any:
     return np.roll(a, shift, axis=axis)
 
 
+def _roll_of_gates(a: Any, *, shift: Any, axis: Any = None) -> Any:
+    shape = shape_of(a)
+    if axis is None:
+        line = np.reshape(a, (math.prod(shape),))
+        return np.reshape(_roll_of_gates(line, shift=shift, axis=0), shape)
+    if isinstance(axis, tuple) or isinstance(shift, tuple):
+        return NotImplemented
+    by = shift % shape[axis] if shape[axis] else 0
+    if not by:
+        return np.copy(a)
+    before = (slice(None),) * (axis % len(shape))
+    return np.concatenate([a[(*before, slice(-by, None))], a[(*before, slice(None, -by))]], axis)
+
+
 def _roll_vjp(g: Any, out: Any, a: Any, *, shift: Any, axis: Any = None) -> Any:
     back = tuple(-k for k in shift) if isinstance(shift, tuple) else -shift
     return np.roll(g, back, axis=axis)
@@ -242,6 +256,7 @@ SHAPE: tuple[Gate, ...] = (
         symbol="↻",
         code=call("np.roll", "{0}", "shift", axis=None),
         words="rolls {0} around",
+        expand=_roll_of_gates,
         why="the elements stay, so their gradients roll back",
         vjp=(_roll_vjp,),
         pattern="moves",

@@ -152,6 +152,11 @@ class Builder:
         body = "\n".join(self.lines)
         return f"{head} {self._attributes} {{\nentry:\n{body}\n}}\n"
 
+    def rename(self, name: str) -> None:
+        """Call the function otherwise."""
+        self._head = self._head.replace(f"@{self.name}(", f"@{name}(", 1)
+        self.name = name
+
     def fresh(self) -> str:
         """Return a new local name."""
         self._count += 1

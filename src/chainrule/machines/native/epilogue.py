@@ -1,0 +1,236 @@
+"""Emit a matrix product with what follows it: bias, activation, its gradient, the update.
+
+The product's sums are in registers when they are finished; the members of its kernel are computed
+from them there and then, so that the product itself is often never written to memory.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .builder import Builder, Value, constant, vector_of
+from .graph import Access, Graph, Node
+from .loops import Emitted, Loops
+from .product import Product, emit_product, pieces, scratch_bytes
+from .schedule import cost
+from .target import Target
+from .values import (
+    MEMORY,
+    Expressions,
+    Stream,
+    across,
+    aligned,
+    convert,
+    fold,
+    identity,
+    is_immediate,
+    load,
+    number_of,
+    store,
+)
+
+
+def product_of(node: Node, threads: int) -> Product:
+    """Return the shape of a product node for the product emitter; batches are looped outside."""
+    x, y = node.operands
+    return Product(
+        rows=node.shape[-2],
+        columns=node.shape[-1],
+        inner=x.shape[-1],
+        kind=node.kind,
+        a_row=x.strides[-2],
+        a_inner=x.strides[-1],
+        b_inner=y.strides[-2],
+        threads=threads,
+    )
+
+
+def emit_epilogue(
+    graph: Graph, stored: set[int], node: Node, loops: Loops, target: Target, name: str,
+    threads: int = 1,
+) -> Emitted:  # fmt: skip
+    """Return the function of a product kernel."""
+    return _Writer(graph, stored, node, loops, target, name, threads).emitted()
+
+
+class _Writer:
+    def __init__(
+        self, graph: Graph, stored: set[int], node: Node, loops: Loops, target: Target, name: str,
+        threads: int,
+    ) -> None:  # fmt: skip
+        self.graph, self.node, self.loops, self.target = graph, node, loops, target
+        self.product = product_of(node, threads)
+        roots = [a for a, _ in loops.stores] + [n.operands[0] for n, _ in loops.reductions]
+        given = {a.node for a, _ in loops.stores if graph.nodes[a.node].form == "each"}
+        given.add(node.number)
+        self.expressions = Expressions(graph, stored, loops.domain, roots, given)
+        self.width = target.lanes(node.kind)
+        self.streams = self.expressions.streams
+        x, y = node.operands
+        self.a, self.y = aligned(x, x.shape), aligned(y, y.shape)
+        keys: dict[tuple[str, int, int], None] = {
+            ("in", x.node, x.offset): None,
+            ("in", y.node, y.offset): None,
+        }
+        for s in self.streams.values():
+            keys[("in", s.node, s.offset)] = None
+        for _, s in [*loops.stores, *loops.reductions]:
+            keys[("out", s.node, s.offset)] = None
+        self.keys = list(keys)
+        self.scratch = scratch_bytes(self.product, target)
+        arguments = [("ptr", f"p{k}") for k in range(len(keys))]
+        if self.scratch:
+            arguments.append(("ptr", "scratch"))
+        self.b = Builder(name, [*arguments, ("i64", "first"), ("i64", "last")], target)
+        self.named = {key: Value("ptr", f"%p{k}") for k, key in enumerate(keys)}
+        rank = len(loops.domain)
+        self.rank = rank
+        self.levels = self.expressions.levels(self.streams, rank)
+
+    def emitted(self) -> Emitted:
+        b, batch = self.b, self.loops.domain[:-2]
+        for node, s in self.loops.reductions:
+            self._clear(node, s)
+        # A sum over everything is kept in a vector on the stack, which LLVM keeps in a register.
+        self.totals: dict[int, Value] = {}
+        for node, s in self.loops.reductions:
+            if not any(s.strides):
+                kind = vector_of(MEMORY.get(node.kind, node.kind), self.width)
+                place = b.scratch(kind, 1)
+                b.store(constant(kind, identity(node.kind, node.gate)), place)
+                self.totals[node.number] = place
+        self.fixed: dict[object, Value] = {}
+        self._invariant()
+        self._batches(0, [])
+        for node, s in self.loops.reductions:
+            if node.number in self.totals:
+                place = self.totals[node.number]
+                value = load(b, node.kind, place, 1, self.width, None, self.width)
+                out = self.named[("out", s.node, s.offset)]
+                store(b, across(b, node.gate, value), out, 0, 0, None, 1)
+        b.ret()
+        count = pieces(self.product, self.target)
+        arguments = [(node, offset) for _, node, offset in self.keys]
+        work = math.prod(batch) * self.product.rows * self.product.columns
+        body = self.product.inner + sum(cost(n) for n in self.expressions.inlined) + 2
+        total = work * body / self.width
+        partial = bool(self.loops.reductions) and count > 1
+        return Emitted(b, arguments, count, partial, total, self.scratch)
+
+    def _clear(self, node: Node, s: Stream) -> None:
+        b, kind = self.b, MEMORY.get(node.kind, node.kind)
+        out = self.named[("out", s.node, s.offset)]
+        width = self.width
+        full = node.size - node.size % width
+        start = identity(node.kind, node.gate)
+        wide = constant(vector_of(kind, width), start)
+        b.loop(0, full, width, lambda k: b.store(wide, b.address(out, k, kind)))
+        for k in range(full, node.size):
+            b.store(constant(kind, start), b.address(out, k, kind))
+
+    def _invariant(self) -> None:
+        """Compute what is the same everywhere before the loops."""
+        for access, s in self.streams.items():
+            if not any(s.strides):
+                kind = self.graph.nodes[access.node].kind
+                pointer = self.named[("in", s.node, s.offset)]
+                self.fixed[access] = load(self.b, kind, pointer, 0, 0, None, 1)
+        for node in self.expressions.inlined:
+            if self.levels[node.number] == 0:
+                self.fixed[node.number] = self._computed(self.fixed, node)
+
+    def _batches(self, axis: int, indexes: list[Value]) -> None:
+        """Loop over the batch, then the product."""
+        b = self.b
+        if axis < self.rank - 2:
+            b.loop(
+                0,
+                self.loops.domain[axis],
+                1,
+                lambda index: self._batches(axis + 1, [*indexes, index]),
+            )
+            return
+        kind = self.node.kind
+        x = self._moved(self.named[("in", self.a.node, self.a.offset)], self.a, indexes, kind)
+        y = self._moved(self.named[("in", self.y.node, self.y.offset)], self.y, indexes, kind)
+        scratch = Value("ptr", "%scratch") if self.scratch else None
+
+        def finish(i: Value, j: Value, value: Value, mask: Value | None) -> None:
+            self._finish([*indexes, i, j], value, mask)
+
+        first, last = Value("i64", "%first"), Value("i64", "%last")
+        emit_product(b, self.product, x, y, scratch, first, last, finish)
+
+    def _moved(self, pointer: Value, s: Stream, indexes: list[Value], kind: str) -> Value:
+        """Return a pointer moved along the first axes."""
+        b = self.b
+        for index, stride in zip(indexes, s.strides, strict=False):
+            if stride:
+                step = index if stride == 1 else b.mul(index, Value("i64", str(stride)))
+                pointer = b.address(pointer, step, MEMORY.get(kind, kind))
+        return pointer
+
+    def _finish(self, indexes: list[Value], value: Value, mask: Value | None) -> None:
+        """Compute the members from one vector of the product, and store them."""
+        b = self.b
+        columns = self.product.columns
+        count = self.width if mask is None else columns % self.width
+        known = dict(self.fixed)
+        known[self.node.number] = value
+        for access, s in self.streams.items():
+            if not any(s.strides):
+                continue
+            kind = self.graph.nodes[access.node].kind
+            pointer = self._moved(self.named[("in", s.node, s.offset)], s, indexes, kind)
+            lanes = self.width if s.strides[-1] else 0
+            known[access] = load(b, kind, pointer, s.strides[-1], lanes, mask, count)
+        for node in self.expressions.inlined:
+            if self.levels[node.number]:
+                known[node.number] = self._computed(known, node)
+        found = [
+            convert(b, self._value(known, a), self.graph.nodes[a.node].kind)
+            for a, _ in self.loops.stores
+        ]
+        for (access, s), result in zip(self.loops.stores, found, strict=True):
+            kind = self.graph.nodes[access.node].kind
+            pointer = self._moved(self.named[("out", s.node, s.offset)], s, indexes, kind)
+            store(b, result, pointer, s.strides[-1] or 1, self.width, mask, count)
+        for node, s in self.loops.reductions:
+            part = b.splat(convert(b, self._value(known, node.operands[0]), node.kind), self.width)
+            if mask is not None:
+                start = constant(part.type, identity(node.kind, node.gate))
+                part = b.select(mask, part, start)
+            self._add_into(node, s, indexes, part, mask, count)
+
+    def _add_into(
+        self, node: Node, s: Stream, indexes: list[Value], part: Value, mask: Value | None,
+        count: int,
+    ) -> None:  # fmt: skip
+        b = self.b
+        if node.number in self.totals:
+            place = self.totals[node.number]
+            before = load(b, node.kind, place, 1, self.width, None, self.width)
+            store(b, fold(b, node.gate, before, part), place, 1, self.width, None, self.width)
+            return
+        pointer = self._moved(self.named[("out", s.node, s.offset)], s, indexes, node.kind)
+        if not s.strides[-1]:
+            part = across(b, node.gate, part)
+            before = load(b, node.kind, pointer, 0, 0, None, 1)
+            store(b, fold(b, node.gate, before, part), pointer, 0, 0, None, 1)
+            return
+        before = load(b, node.kind, pointer, s.strides[-1], self.width, mask, count)
+        after = fold(b, node.gate, before, part)
+        store(b, after, pointer, s.strides[-1], self.width, mask, count)
+
+    def _computed(self, known: dict[object, Value], node: Node) -> Value:
+        kind = "" if node.gate == "copy" else node.operand_kind
+        operands = [self._value(known, a, kind) for a in node.operands]
+        return self.expressions.compute(self.b, node, operands)
+
+    def _value(self, known: dict[object, Value], access: Access, wanted: str = "") -> Value:
+        node = self.graph.nodes[access.node]
+        if access in self.streams:
+            return known[access]
+        if is_immediate(node):
+            return constant(node.kind if not wanted or node.kind == "i1" else wanted, number_of(node))
+        return known[node.number]

@@ -1,0 +1,48 @@
+"""A static plan of the workspace: buffers that are never alive together share their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+class Span(NamedTuple):
+    """A buffer: its bytes, and the first and last step at which it is in use."""
+
+    size: int
+    first: int
+    last: int
+
+
+def offsets(spans: Sequence[Span]) -> tuple[list[int], int]:
+    """Return the offset of each buffer, and the bytes of all.
+
+    Largest first, each at the lowest place that is free for as long as it lives.
+
+    Examples
+    --------
+    >>> offsets([Span(100, 0, 1), Span(100, 1, 2), Span(100, 2, 3)])
+    ([0, 128, 0], 256)
+    """
+    places = [0] * len(spans)
+    placed: list[int] = []
+    total = 0
+    for k in sorted(range(len(spans)), key=lambda k: -spans[k].size):
+        mine = spans[k]
+        size = -(-mine.size // ALIGNMENT) * ALIGNMENT
+        at = 0
+        rivals = sorted(
+            (places[j], places[j] + spans[j].size)
+            for j in placed
+            if spans[j].first <= mine.last and mine.first <= spans[j].last
+        )
+        for start, end in rivals:
+            if at + size <= start:
+                break
+            at = max(at, -(-end // ALIGNMENT) * ALIGNMENT)
+        places[k] = at
+        placed.append(k)
+        total = max(total, at + size)
+    return places, total
