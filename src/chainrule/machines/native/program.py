@@ -20,7 +20,7 @@ from .epilogue import emit_epilogue
 from .graph import Access, Graph, Node
 from .loops import Emitted, Loops, bytes_of, emit_loops
 from .memory import ALIGNMENT, Span, offsets
-from .schedule import Kernel, Schedule, leaves, plan
+from .schedule import Kernel, Schedule, is_over, leaves, plan
 from .target import Target
 from .threads import emit_barrier, emit_run
 from .values import MEMORY, Stream, aligned, fold, is_immediate, load, store
@@ -59,6 +59,8 @@ class Program:
         Estimated time of a call, in vector operations.
     report : list of str
         What was fused, for people.
+    over : dict of int to int
+        Positions of outputs that are safely written over an input, by position.
     """
 
     builders: list[Builder]
@@ -70,6 +72,7 @@ class Program:
     threads: int = 1
     cost: float = 0.0
     report: list[str] = field(default_factory=list)
+    over: dict[int, int] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the module's text."""
@@ -134,20 +137,23 @@ class Assembler:
             if not access.is_whole(node.shape) or node.form == "input":
                 node = graph.nodes[graph.copy(access).node]
             self.guards.append((node, seen))
-        self.over = {
-            self.outputs[o].number: graph.inputs[i] for o, i in (over or {}).items()
-        }
+        self.wanted = over or {}
+        self.over = {self.outputs[o].number: graph.inputs[i] for o, i in self.wanted.items()}
 
     def program(self) -> Program:
         """Return the program."""
         graph = self.graph
         read = [n.number for n in self.outputs] + [n.number for n, _ in self.guards]
         self.schedule: Schedule = plan(graph, read, self.over)
-        self.copies: list[tuple[int, int]] = []
         program = self._assembled(1)
         alone = any(k.source and k.source.form == "host" for k in self.schedule.kernels)
         if self.threads > 1 and not alone and program.cost > 2 * _WIDE:
             program = self._assembled(self.threads)
+        program.over = {
+            o: i
+            for o, i in self.wanted.items()
+            if is_over(graph, self.schedule, self.outputs[o].number, graph.inputs[i])
+        }
         return program
 
     # ------------------------------------------------------------------ kernels

@@ -89,7 +89,7 @@ def plan(graph: Graph, outputs: Sequence[int], after: dict[int, int]) -> Schedul
             continue
         moved = False
         for output, source in after.items():
-            last = _last_reader(graph, schedule, source, output)
+            last = _last_reader(graph, schedule, source)
             if schedule.place[output] < last and late.get(output, 0) < last:
                 late[output] = last
                 moved = True
@@ -214,7 +214,12 @@ def _inside(graph: Graph, number: int, among: set[int]) -> set[int]:
     return {a.node for a in graph.nodes[number].operands} & among
 
 
-def _last_reader(graph: Graph, schedule: Schedule, source: int, output: int) -> int:
+def is_over(graph: Graph, schedule: Schedule, output: int, source: int) -> bool:
+    """Whether an output may be written over an input: nobody reads that any more."""
+    return schedule.place[output] >= _last_reader(graph, schedule, source)
+
+
+def _last_reader(graph: Graph, schedule: Schedule, source: int) -> int:
     """Return the first place at which nobody else still reads a node."""
     last = -1
     for at, kernel in enumerate(schedule.kernels):
