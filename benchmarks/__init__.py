@@ -1,0 +1,1 @@
+"""What chainrule costs, measured: scripts to run, and `workloads`, which `chainrule bench` runs."""

@@ -1,0 +1,8 @@
+"""The workloads, in the order of the table. `chainrule bench` runs them by name."""
+
+from __future__ import annotations
+
+from . import arrays, point
+from .case import Workload
+
+WORKLOADS: tuple[Workload, ...] = (point.WORKLOAD, arrays.WORKLOAD)
