@@ -18,12 +18,11 @@ import numpy as np
 
 from ...circuit.tree import flatten
 from ...tracing.record import record
-from . import linking
-from .builder import Builder, Value
+from . import cache, linking
+from .builder import Builder, Value, module
 from .graph import NotLowered
-from .loops import bytes_of
-from .machine import assemble
-from .program import Program
+from .layout import DTYPES, Layout, fingerprint
+from .lowering import lowered
 from .target import compile_object, host
 from .threads import emit_barrier, emit_run, pool
 from .values import MEMORY, convert
@@ -36,7 +35,7 @@ _LONG_ROW = 256  # bytes: rows from here on are fetched a batch ahead
 class _Step:
     """The step compiled for one number of rows."""
 
-    program: Program
+    layout: Layout
     call: Any
     frame: Any
     kept: list[Any]
@@ -98,7 +97,7 @@ class Epoch:
     @property
     def report(self) -> list[str]:
         """What was fused, for people."""
-        return self._steps[self._batch].program.report
+        return self._steps[self._batch].layout.report
 
     def values(self) -> tuple[Any, Any]:
         """Return copies of the parameters and of the state as they are now."""
@@ -156,22 +155,30 @@ class Epoch:
         if shapes != [leaf.shape for leaf in self._leaves]:
             raise NotLowered("the step does not give back what it was given")
         over = {k + 1: k for k in range(n)}
-        program = assemble(circuit, host(), self._threads, over)
-        if program.hosts:
-            raise NotLowered(f"{program.hosts[0].node.gate} has no machine code")
         direct = rows == self._rows
-        builders = [*program.builders[:-1], *_loop(program, n, rows, self._data, direct)]
-        program.builders = builders
-        code = compile_object(program.text(), host())
+        rowed = [(array.dtype.str, array.shape[1:]) for array in self._data]
+        key = cache.key(fingerprint(circuit, "epoch", self._threads, rows, direct, rowed))
+        found = cache.load(key)
+        if found is not None:
+            layout = Layout.from_json(found["meta"], circuit)
+            code = found["object"]
+        else:
+            made = lowered(circuit, host(), self._threads, over)
+            if made.hosts:
+                raise NotLowered(f"{made.hosts[0].node.gate} has no machine code")
+            layout = made.layout
+            loop = _loop(layout, n, rows, self._data, direct)
+            code = compile_object(module([*made.builders[:-1], *loop]), host())
+            cache.store(key, {"object": code, "meta": layout.to_json(circuit)})
         (address,) = linking.load(code, ("epoch",))
-        self._steps[rows] = self._framed(program, address, rows, direct)
+        self._steps[rows] = self._framed(layout, address, rows, direct)
 
-    def _framed(self, program: Program, address: int, rows: int, direct: bool) -> _Step:
+    def _framed(self, layout: Layout, address: int, rows: int, direct: bool) -> _Step:
         n = len(self._leaves)
-        at = program.workspace_slot
+        at = layout.workspace_slot
         frame = (ctypes.c_void_p * (at + 5 + len(self._data)))()
-        room = np.empty(program.workspace + 64, np.uint8)
-        kept: list[Any] = [room, *program.constants]
+        room = np.empty(layout.workspace + 64, np.uint8)
+        kept: list[Any] = [room, *layout.constants]
         for k, leaf in enumerate(self._leaves):
             frame[k] = leaf.ctypes.data
         for k, array in enumerate(self._data):
@@ -184,27 +191,27 @@ class Epoch:
             frame[at + 5 + k] = array.ctypes.data
         cost = np.empty(1)
         kept.append(cost)
-        outputs = len(program.inputs)
+        outputs = len(layout.inputs)
         frame[outputs] = cost.ctypes.data
         for k, leaf in enumerate(self._leaves):
             place = leaf
-            if k + 1 not in program.over:
+            if k + 1 not in layout.over:
                 place = np.empty_like(leaf)
                 kept.append(place)
             frame[outputs + 1 + k] = place.ctypes.data
-        for k, array in enumerate(program.constants):
-            frame[outputs + len(program.outputs) + k] = array.ctypes.data
+        for k, array in enumerate(layout.constants):
+            frame[outputs + len(layout.outputs) + k] = array.ctypes.data
         frame[at] = room.ctypes.data + -room.ctypes.data % 64
-        if program.threads > 1:
-            frame[at + 2] = pool(program.threads)
+        if layout.threads > 1:
+            frame[at + 2] = pool(layout.threads)
         shared = (ctypes.c_int64 * 3)()
         frame[at + 4] = ctypes.addressof(shared)
         call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
-        return _Step(program, call, frame, kept, shared)
+        return _Step(layout, call, frame, kept, shared)
 
 
 def _loop(
-    program: Program, leaves: int, rows: int, data: Sequence[np.ndarray[Any, Any]], direct: bool
+    layout: Layout, leaves: int, rows: int, data: Sequence[np.ndarray[Any, Any]], direct: bool
 ) -> list[Builder]:
     """Return `@run(frame, thread)`, the loop, and `@epoch(frame)`, which starts it.
 
@@ -214,7 +221,7 @@ def _loop(
     target = host()
     b = Builder("run", [("ptr", "frame"), ("i64", "thread")], target)
     frame, thread = b.arguments["frame"], b.arguments["thread"]
-    at, threads = program.workspace_slot, program.threads
+    at, threads = layout.workspace_slot, layout.threads
 
     def slot(k: int) -> Value:
         return b.load("ptr", b.address(frame, k, "ptr"))
@@ -225,8 +232,8 @@ def _loop(
     count = b.load("i64", b.address(shared, 2, "i64"))
     sources = [slot(at + 5 + k) for k in range(len(data))]
     buffers = [slot(leaves + k) for k in range(len(data))]
-    found = slot(len(program.inputs))
-    kind = program.outputs[0].kind
+    found = slot(len(layout.inputs))
+    kind = layout.outputs[0][0]
     barrier = slot(at + 2) if threads > 1 else None
 
     def wait() -> None:
@@ -255,10 +262,10 @@ def _loop(
             cost = b.load(MEMORY.get(kind, kind), found)
             b.store(convert(b, cost, "double"), b.address(costs, index, "double"))
             for k in range(leaves):
-                if k + 1 not in program.over:
-                    node = program.inputs[k]
-                    size = bytes_of(node)
-                    _copy(b, slot(len(program.inputs) + 1 + k), slot(k), size)
+                if k + 1 not in layout.over:
+                    element, shape = layout.inputs[k]
+                    size = DTYPES[element].itemsize * math.prod(shape)
+                    _copy(b, slot(len(layout.inputs) + 1 + k), slot(k), size)
 
         if threads > 1:
             b.when(b.compare("eq", thread, Value("i64", "0")), note)

@@ -202,10 +202,10 @@ class Graph:
     def _host(self, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]) -> Access:
         value = self.columns.values[row]
         whole = [s if s.is_whole(self.nodes[s.node].shape) else self.copy(s) for s in sources]
-        recorded = [self.columns.values[k] for k in self.columns.inputs(row)]
+        recorded = [_empty(self.columns.values[k]) for k in self.columns.inputs(row)]
         made = self.node(
             "host", gate.name, kind_of(value), np.shape(value),
-            operands=whole, settings=settings, row=row, value=(gate, recorded, value),
+            operands=whole, settings=settings, row=row, value=(gate, recorded, _empty(value)),
         )  # fmt: skip
         return self.whole(made)
 
@@ -236,6 +236,11 @@ class Graph:
             operands=list(sources), settings=settings, operand_kind=common, row=row,
         )  # fmt: skip
         return self.whole(made)
+
+
+def _empty(value: Any) -> Any:
+    """Return something of the same type and dtype that holds no memory."""
+    return np.empty((0,), value.dtype) if isinstance(value, np.ndarray) else value
 
 
 def _counts(name: str, kind: str) -> bool:

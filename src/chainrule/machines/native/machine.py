@@ -1,7 +1,8 @@
 """The native machine: a circuit in, a callable of machine code out.
 
-`prepare` draws gates out of simpler ones and simplifies; `Native` holds the loaded code and calls
-it with arrays that it checks first: machine code has no bounds.
+Code comes from the cache, else from LLVM. It is called in two ways: by `Native.run`, which checks
+every argument here in Python (machine code has no bounds), and by the C-level entry that `entry`
+emits beside it, which checks as much and hands everything else to Python.
 """
 
 from __future__ import annotations
@@ -15,43 +16,14 @@ import numpy as np
 
 from ...circuit.circuit import Circuit
 from ...errors import GuardError
-from ...passes.expand import expand
-from ...passes.simplify import simplify
-from ...passes.recognise import recognise_sigmoids
-from . import linking
-from .graph import Graph, knows
-from .program import Assembler, HostCall, Program
-from .target import Target, compile_object, host
+from . import cache, linking, target
+from .builder import module
+from .layout import DTYPES, Layout, fingerprint
+from .lowering import Lowered, is_scalar, lowered, lowered_scalars
+from .program import HostCall
+from .threads import pool
 
-_DTYPES = {"double": np.dtype("f8"), "float": np.dtype("f4"), "i64": np.dtype("i8"),
-           "i32": np.dtype("i4"), "i1": np.dtype("?")}  # fmt: skip
 _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-
-
-def prepare(circuit: Circuit) -> tuple[Graph, list[Any], list[tuple[Any, bool | int]]]:
-    """Return a circuit's graph, and how its outputs and guards read it."""
-    guards = [row for row, _ in circuit.guards]
-    read = [*circuit.inputs, *circuit.outputs, *guards]
-    columns = recognise_sigmoids(circuit.columns, [*circuit.outputs, *guards], circuit.hint_of)
-    tape, rows = expand(columns, read, knows)
-    same = simplify(tape, 0)
-    rows = [same[row] for row in rows]
-    n, m = len(circuit.inputs), len(circuit.outputs)
-    graph = Graph(tape, rows[:n], rows)
-    outputs = [graph.access[row] for row in rows[n : n + m]]
-    checks = [
-        (graph.access[row], seen)
-        for row, (_, seen) in zip(rows[n + m :], circuit.guards, strict=True)
-    ]
-    return graph, outputs, checks
-
-
-def assemble(
-    circuit: Circuit, target: Target, threads: int = 1, over: dict[int, int] | None = None
-) -> Program:
-    """Return the program of a circuit."""
-    graph, outputs, guards = prepare(circuit)
-    return Assembler(graph, outputs, guards, target, threads, over).program()
 
 
 class Native:
@@ -63,21 +35,42 @@ class Native:
         What to run.
     threads : int
         How many threads may be used.
+
+    Attributes
+    ----------
+    layout : Layout
+        The frame of the program.
     """
 
     def __init__(self, circuit: Circuit, *, threads: int = 1) -> None:
-        self.program = assemble(circuit, host(), threads)
-        code = compile_object(self.program.text(), host())
-        (self.address,) = linking.load(code, ("program",))
-        self._call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.address)
-        self._outputs = [circuit.columns.values[row] for row in circuit.outputs]
-        self._outputs = [
-            v if not isinstance(v, np.ndarray) else np.empty((), v.dtype) for v in self._outputs
-        ]
+        self._lowered: Lowered | None = None
+        self._scalar = is_scalar(circuit)
+        self._hosts: list[HostCall] = []
+        key = cache.key(fingerprint(circuit, "program", threads))
+        found = cache.load(key)
+        if found is not None:
+            self.layout = Layout.from_json(found["meta"], circuit)
+            code = found["object"]
+        else:
+            made = self._lower(circuit, threads)
+            self._lowered, self.layout, self._hosts = made, made.layout, made.hosts
+            code = target.compile_object(module(made.builders), target.host())
+            if not made.hosts:
+                cache.store(key, {"object": code, "meta": made.layout.to_json(circuit)})
+        name = "scalars" if self._scalar else "program"
+        (self.address,) = linking.load(code, (name,))
+        signature = [ctypes.c_void_p] * (2 if self._scalar else 1)
+        self._call = ctypes.CFUNCTYPE(ctypes.c_int64, *signature)(self.address)
+        self._kinds = [_kind(circuit.columns.values[row]) for row in circuit.outputs]
         self._tree = circuit.output_tree
         self._free: list[np.ndarray[Any, Any]] = []
         self._local = threading.local()
         self._host = _HOST(self._on_host)
+
+    def _lower(self, circuit: Circuit, threads: int) -> Lowered:
+        if self._scalar:
+            return lowered_scalars(circuit, target.host())
+        return lowered(circuit, target.host(), threads)
 
     def __call__(self, *leaves: Any) -> Any:
         """Run on the traced leaves; return the outputs in their containers.
@@ -91,80 +84,93 @@ class Native:
 
     def run(self, leaves: Sequence[Any]) -> list[Any]:
         """Run on the traced leaves; return the outputs."""
-        program = self.program
+        if self._scalar:
+            return self._run_scalars(leaves)
+        layout = self.layout
         arrays = []
-        for node, leaf in zip(program.inputs, leaves, strict=True):
-            array = np.require(leaf, _DTYPES.get(node.kind), ["C", "A"])
-            assert array.shape == node.shape, (array.shape, node.shape)
+        for (kind, shape), leaf in zip(layout.inputs, leaves, strict=True):
+            array = np.require(leaf, DTYPES[kind], ["C", "A"])
+            assert array.shape == shape, (array.shape, shape)
             arrays.append(array)
-        outputs = [np.empty(n.shape, _DTYPES[n.kind]) for n in program.outputs]
+        outputs = [np.empty(shape, DTYPES[kind]) for kind, shape in layout.outputs]
+        at = layout.workspace_slot
+        frame = (ctypes.c_void_p * (at + 4))()
+        for k, array in enumerate([*arrays, *outputs, *layout.constants]):
+            frame[k] = array.ctypes.data
         work = self._workspace()
         try:
-            frame = (ctypes.c_void_p * (program.workspace_slot + 4))()
-            for k, array in enumerate([*arrays, *outputs, *program.constants]):
-                frame[k] = array.ctypes.data
-            frame[program.workspace_slot] = work.ctypes.data
-            frame[program.workspace_slot + 1] = ctypes.cast(self._host, ctypes.c_void_p).value
-            if program.threads > 1:
-                from .threads import pool
-
-                frame[program.workspace_slot + 2] = pool(program.threads)
-            self._local.arrays = arrays
-            status = self._call(ctypes.addressof(frame))
+            frame[at] = work.ctypes.data
+            frame[at + 1] = ctypes.cast(self._host, ctypes.c_void_p).value
+            if layout.threads > 1:
+                frame[at + 2] = pool(layout.threads)
+            self._check(self._call(ctypes.addressof(frame)))
         finally:
             self._free.append(work)
+        return [
+            a if kind is None else a[()] if kind is np.generic else a.item()
+            for kind, a in zip(self._kinds, outputs, strict=True)
+        ]
+
+    def _run_scalars(self, leaves: Sequence[Any]) -> list[Any]:
+        inputs = np.array(leaves, np.float64)
+        outputs = np.empty(len(self._kinds))
+        self._check(self._call(inputs.ctypes.data, outputs.ctypes.data))
+        return [kind(x) for kind, x in zip(self._kinds, outputs.tolist(), strict=True)]
+
+    def _check(self, status: int) -> None:
         if status == 1:
             raise GuardError("plain Python would branch otherwise for these inputs")
         if status == 2:
             raise self._local.error
-        return [_like(v, a) for v, a in zip(self._outputs, outputs, strict=True)]
 
     def _workspace(self) -> np.ndarray[Any, Any]:
         """Return memory that nobody else is using now."""
         try:
             return self._free.pop()
         except IndexError:
-            room = np.empty(self.program.workspace + 64, np.uint8)
+            room = np.empty(self.layout.workspace + 64, np.uint8)
             start = -room.ctypes.data % 64
-            return room[start : start + self.program.workspace]
+            return room[start : start + self.layout.workspace]
+
+    # ------------------------------------------------------------------ gates that NumPy computes
 
     def _on_host(self, number: int, frame: int) -> int:
-        """Let NumPy compute a gate in the middle of a program."""
         try:
-            call: HostCall = self.program.hosts[number]
-            gate, recorded, result = call.node.value
-            inputs = []
-            for access, place, like in zip(call.node.operands, call.reads, recorded, strict=True):
-                inputs.append(self._read(access.node, access.shape, place, like, frame))
+            call = self._hosts[number]
+            gate, recorded, _ = call.node.value
+            inputs = [
+                _read(access.shape, place, like, frame)
+                for access, place, like in zip(
+                    call.node.operands, call.reads, recorded, strict=True
+                )
+            ]
             with np.errstate(all="ignore"):
                 value = gate.compute(inputs, call.node.settings)
-            self._write(call, value, frame)
+            array = np.ascontiguousarray(value, DTYPES[call.node.kind])
+            assert array.size == call.node.size, (call.node.gate, array.shape, call.node.shape)
+            ctypes.memmove(_place(call.writes, frame), array.ctypes.data, array.nbytes)
             return 0
-        except Exception as error:
+        except Exception as error:  # handed on by `run`: no exception may cross machine code
             self._local.error = error
             return 1
 
-    def _read(self, number: int, shape: Any, place: Any, like: Any, frame: int) -> Any:
-        slot, offset = place
-        start = ctypes.c_void_p.from_address(frame + 8 * slot).value or 0
-        dtype = np.asarray(like).dtype
-        count = int(np.prod(shape, dtype=int))
-        raw = (ctypes.c_char * (count * dtype.itemsize)).from_address(start + offset)
-        array = np.frombuffer(raw, dtype).reshape(shape)
-        return array.item() if type(like) in (float, int, bool) else array[()]
 
-    def _write(self, call: HostCall, value: Any, frame: int) -> None:
-        slot, offset = call.writes
-        start = ctypes.c_void_p.from_address(frame + 8 * slot).value or 0
-        array = np.ascontiguousarray(value)
-        ctypes.memmove(start + offset, array.ctypes.data, array.nbytes)
+def _place(place: tuple[int, int], frame: int) -> int:
+    """Return the address of a node in memory."""
+    slot, offset = place
+    return (ctypes.c_void_p.from_address(frame + 8 * slot).value or 0) + offset
 
 
-def _like(recorded: Any, array: np.ndarray[Any, Any]) -> Any:
-    """Return a result as NumPy and Python would: a float where a float was recorded."""
-    if isinstance(recorded, np.ndarray):
-        return array
-    if isinstance(recorded, np.generic):
-        return array[()]
-    return array.item()
+def _read(shape: Any, place: tuple[int, int], like: Any, frame: int) -> Any:
+    dtype = np.asarray(like).dtype
+    count = int(np.prod(shape, dtype=int))
+    raw = (ctypes.c_char * (count * dtype.itemsize)).from_address(_place(place, frame))
+    array = np.frombuffer(raw, dtype).reshape(shape)
+    return array.item() if type(like) in (float, int, bool) else array[()]
 
+
+def _kind(value: Any) -> Any:
+    """Return what makes a result what NumPy or Python would give."""
+    if isinstance(value, np.ndarray):
+        return None
+    return np.generic if isinstance(value, np.generic) else type(value)

@@ -18,6 +18,7 @@ import numpy as np
 from .builder import Builder, Value, constant, module
 from .epilogue import emit_epilogue
 from .graph import Access, Graph, Node
+from .layout import Layout
 from .loops import Emitted, Loops, bytes_of, emit_loops
 from .memory import ALIGNMENT, Span, offsets
 from .schedule import Kernel, Schedule, is_over, leaves, plan
@@ -45,43 +46,23 @@ class Program:
     ----------
     builders : list of Builder
         The functions.
+    layout : Layout
+        The frame.
     inputs, outputs : list of Node
         In the order of the frame.
-    constants : list of ndarray
-        The arrays behind the constants' slots.
-    workspace : int
-        Bytes.
     hosts : list of HostCall
         Gates run by NumPy, by number.
-    threads : int
-        How many threads run `@body` at once.
-    cost : float
-        Estimated time of a call, in vector operations.
-    report : list of str
-        What was fused, for people.
-    over : dict of int to int
-        Positions of outputs that are safely written over an input, by position.
     """
 
     builders: list[Builder]
+    layout: Layout
     inputs: list[Node]
     outputs: list[Node]
-    constants: list[np.ndarray[Any, Any]]
-    workspace: int
     hosts: list[HostCall] = field(default_factory=list)
-    threads: int = 1
-    cost: float = 0.0
-    report: list[str] = field(default_factory=list)
-    over: dict[int, int] = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the module's text."""
         return module(self.builders)
-
-    @property
-    def workspace_slot(self) -> int:
-        """The frame's slot of the workspace; host function, pool and status come after it."""
-        return len(self.inputs) + len(self.outputs) + len(self.constants)
 
 
 @dataclass(slots=True)
@@ -147,9 +128,9 @@ class Assembler:
         self.schedule: Schedule = plan(graph, read, self.over)
         program = self._assembled(1)
         alone = any(k.source and k.source.form == "host" for k in self.schedule.kernels)
-        if self.threads > 1 and not alone and program.cost > 2 * _WIDE:
+        if self.threads > 1 and not alone and program.layout.cost > 2 * _WIDE:
             program = self._assembled(self.threads)
-        program.over = {
+        program.layout.over = {
             o: i
             for o, i in self.wanted.items()
             if is_over(graph, self.schedule, self.outputs[o].number, graph.inputs[i])
@@ -166,15 +147,16 @@ class Assembler:
         for kernel in schedule.kernels:
             steps.append((kernel, self._steps(kernel, threads)))
         self._place(steps)
-        program = Program(
-            builders=[],
-            inputs=[graph.nodes[n] for n in graph.inputs],
-            outputs=self.outputs,
+        inputs = [graph.nodes[n] for n in graph.inputs]
+        layout = Layout(
+            inputs=[(n.kind, n.shape) for n in inputs],
+            outputs=[(n.kind, n.shape) for n in self.outputs],
             constants=[self._array(n) for n in self.constants],
             workspace=self.workspace,
             threads=threads,
             cost=sum(s.emitted.cost for _, ss in steps for s in ss),
         )
+        program = Program([], layout, inputs, self.outputs)
         kernels: dict[str, Builder] = {}
         body = self._body(steps, program, kernels)
         program.builders = [*kernels.values(), body, self._entry(program, threads)]
@@ -482,7 +464,7 @@ class Assembler:
     def _report(self, program: Program, kernel: Kernel, parts: list[Step]) -> None:
         gates = [n.gate for n in _nodes(kernel)]
         shape = "x".join(map(str, kernel.domain)) or "1"
-        program.report.append(f"{shape:>16}  {', '.join(gates)}")
+        program.layout.report.append(f"{shape:>16}  {', '.join(gates)}")
 
 
 def program_needs(assembler: Assembler, slot: int) -> bool:
