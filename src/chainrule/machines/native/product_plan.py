@@ -1,0 +1,191 @@
+"""Choose how a matrix product is cut into tiles, for its shape and the target's registers.
+
+Every cut that fits the registers is tried, and the cheapest by a small model of the machine is
+taken: in one cycle begin one FMA and one load of a vector; a tile has a cost of its own. Heights
+differ by one row at most, so that 128 rows become 18 tiles of 6 and 4 of 5, not 21 and a rest of 2
+whose sums would wait for each other; and so that pieces of work are of equal cost.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .builder import size_of
+from .product_tiles import CHAINS
+from .target import Target
+
+# Bytes of a panel of B (all its k, the columns of one tile) that stay in the second cache while
+# the rows of A run past it. A longer panel is cut along k.
+PANEL = 384 * 1024
+# A smaller panel, or one that few tiles of rows read, is not worth a copy.
+WORTH_PACKING, TILES_TO_PACK = 24 * 1024, 6
+
+
+@dataclass(frozen=True)
+class Product:
+    """C[i, j] = the sum over k of A[i, k] * B[k, j].
+
+    Parameters
+    ----------
+    rows, columns, inner : int
+        The ranges of i, j and k. Any may be 0.
+    kind : str
+        "float" or "double".
+    a_row, a_inner : int
+        The strides of A along i and k, in elements: any, so that A may be transposed.
+    b_inner : int
+        The stride of B along k, in elements.
+    b_column : int
+        The stride of B along j. Where it is not 1 the product runs along k if it can (A and B
+        contiguous in k), and gathers B's elements one by one if not.
+    threads : int
+        How many threads the pieces should suit.
+    """
+
+    rows: int
+    columns: int
+    inner: int
+    kind: str
+    a_row: int
+    a_inner: int
+    b_inner: int
+    b_column: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a product is cut.
+
+    Parameters
+    ----------
+    height, tall, row_tiles : int
+        Of the tiles along i the first `tall` have `height` rows, the others one less.
+    width, column_tiles, last_width : int
+        Vectors of a tile along j, and of the last tile.
+    tail : int
+        Lanes in use in the last vector of the last tile; 0 where it is full.
+    by_columns : bool
+        Whether the pieces for threads are the tiles along j, not those along i.
+    block : int
+        How many k at a time; all of them where less than two blocks are needed.
+    packed : bool
+        Whether a panel of B is copied into scratch memory before it is used.
+    """
+
+    height: int
+    tall: int
+    row_tiles: int
+    width: int
+    column_tiles: int
+    last_width: int
+    tail: int
+    by_columns: bool
+    block: int
+    packed: bool
+
+    @property
+    def pieces(self) -> int:
+        """Into how many units of work the product is cut."""
+        return self.column_tiles if self.by_columns else self.row_tiles
+
+    def first_row(self, piece: int) -> int:
+        """Return the first row of a tile."""
+        return piece * self.height - max(0, piece - self.tall)
+
+
+@functools.cache
+def plan(product: Product, target: Target) -> Plan:
+    """Return the cheapest way to cut a product; see `_cost`."""
+    return min(_plans(product, target), key=lambda p: _cost(p, product, target))
+
+
+def in_dots(product: Product) -> bool:
+    """Return whether the product runs along k, lanes being neighbours in k."""
+    return product.b_column != 1 and product.a_inner == 1 and product.b_inner == 1
+
+
+def _plans(product: Product, target: Target) -> Iterator[Plan]:
+    lanes = target.lanes(product.kind)
+    vectors = -(-product.columns // lanes)
+    rows = product.rows
+    tiles_wanted = min(product.threads, rows)
+    if in_dots(product):
+        shapes = [(1, 1)]
+    else:
+        shapes = [
+            (height, width)
+            for width in range(1, min(max(vectors, 1), 6) + 1)
+            for height in range(1, max(rows, 1) + 1)
+            if height * width + width + 1 <= target.registers - (1 if width > 1 else 0)
+        ]
+    for most, width in shapes:
+        row_tiles = -(-rows // most)
+        if product.threads > 1:  # as many tiles for each thread, if there are rows enough
+            row_tiles = min(rows, -(-row_tiles // product.threads) * product.threads)
+        row_tiles = max(row_tiles, 1)
+        height = -(-rows // row_tiles)
+        if height < most and row_tiles < tiles_wanted:
+            continue
+        column_tiles = max(-(-vectors // width), 1)
+        for by_columns in {False, product.threads > 1}:
+            yield _filled(product, target, height, row_tiles, width, column_tiles, by_columns)
+
+
+def _filled(
+    product: Product,
+    target: Target,
+    height: int,
+    row_tiles: int,
+    width: int,
+    column_tiles: int,
+    by_columns: bool,
+) -> Plan:
+    lanes = target.lanes(product.kind)
+    vectors = -(-product.columns // lanes)
+    size = size_of(product.kind)
+    row = width * lanes * size
+    block = product.inner
+    if product.b_column == 1 and product.inner * row > PANEL:
+        blocks = -(-product.inner * row // PANEL)
+        block = -(-product.inner // blocks)
+    packed = (
+        product.b_column == 1
+        and block * row > WORTH_PACKING
+        and row_tiles >= TILES_TO_PACK
+        and product.columns * size > row
+    )
+    return Plan(
+        height=height,
+        tall=product.rows - row_tiles * (height - 1),
+        row_tiles=row_tiles if product.rows else 0,
+        width=width,
+        column_tiles=column_tiles if product.columns else 0,
+        last_width=max(vectors - (column_tiles - 1) * width, 0),
+        tail=product.columns % lanes,
+        by_columns=by_columns,
+        block=block,
+        packed=packed or block < product.inner,
+    )
+
+
+def _cost(p: Plan, product: Product, target: Target) -> tuple[float, ...]:
+    """Return the cycles of the thread with most to do, by a simple model."""
+    along_rows = [(p.height, p.tall), (p.height - 1, p.row_tiles - p.tall)]
+    along_columns = [(p.width, p.column_tiles - 1), (p.last_width, min(p.column_tiles, 1))]
+    total = 0.0
+    for height, rows in along_rows:
+        for width, columns in along_columns:
+            sums = height * width
+            if sums * rows * columns == 0:
+                continue
+            chains = max(1, min(-(-CHAINS // sums), product.inner // 2))
+            # What an FMA waits for: its own chain, the loads, the decoding of all else.
+            step = max(sums, 0.75 * (height + width) + 0.5, 4.0 / chains) + 1.5 / chains
+            total += rows * columns * (product.inner * step + 2.0 * sums + 20)
+    pieces = max(p.pieces, 1)
+    share = -(-pieces // product.threads) / pieces
+    # Of equal costs the higher tile: it reads B less often.
+    return total * share, -p.height
