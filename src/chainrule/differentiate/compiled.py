@@ -2,19 +2,24 @@
 
 The function is traced at the first call; later calls of the same shapes, dtypes and constants run
 the circuit without Python. What plain Python decided on traced values is guarded: a call that
-would take another branch is traced again, and both circuits are kept.
+would take another branch is traced again, and both circuits are kept. `Compiled` is what decides;
+for the native machine an object called at C speed stands before it (`fast.py`).
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..circuit.circuit import Circuit
+from ..circuit.columns import CONSTANT
 from ..circuit.tree import flatten
 from ..errors import GuardError, did_you_mean
 from ..machines.interpret import interpret
@@ -25,8 +30,9 @@ from ..tracing.sites import here
 from ..tracing.tape import current_tape
 from ..tracing.traced import Traced
 
-MACHINES = ("interpret", "staged")
+MACHINES = ("interpret", "staged", "native")
 MOST_PATHS = 64
+_SMALL = 1 << 16  # bytes of arrays that a compiled function may keep from its trace
 
 
 class Compiled:
@@ -40,13 +46,24 @@ class Compiled:
         How many circuits have been recorded so far.
     """
 
-    def __init__(self, function: Callable[..., Any], machine: str, most_paths: int) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        machine: str,
+        most_paths: int,
+        threads: int | None = None,
+        on_new: Callable[[Circuit, Any], None] | None = None,
+    ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self.machine = machine
         self._most = most_paths
+        self._threads = threads
+        self._on_new = on_new
         self._recorded: dict[Any, list[Callable[..., Any]]] = {}
+        self._lock = threading.RLock()
         self._latest: Circuit | None = None
+        self._running: Any = None
 
     @property
     def paths(self) -> int:
@@ -69,6 +86,33 @@ class Compiled:
             raise ValueError(f"{here()}nothing is compiled yet: call the function first")
         return source_of(self._latest)[0]
 
+    def llvm(self) -> str:
+        """Return the code of the latest recorded circuit in LLVM's language."""
+        return str(self._native().llvm(self._latest))
+
+    def assembly(self) -> str:
+        """Return the code of the latest recorded circuit in this processor's assembly language."""
+        return str(self._native().assembly(self._latest))
+
+    def report(self) -> str:
+        """Return what was fused into which loops, the buffers, and the work of a call."""
+        return str(self._native().report())
+
+    def _native(self) -> Any:
+        if self.machine != "native":
+            raise ValueError(
+                f"{here()}the machine {self.machine!r} makes no machine code: compile with "
+                "machine='native'"
+            )
+        if self._latest is None:
+            raise ValueError(f"{here()}nothing is compiled yet: call the function first")
+        if self._running is None:
+            raise ValueError(
+                f"{here()}the latest circuit has no machine code; the interpreter runs it: "
+                f"{self.without_code}"
+            )
+        return self._running
+
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Run the function; record it first where these shapes or branches are new."""
         given = args
@@ -86,7 +130,7 @@ class Compiled:
         if current_tape() is not None or any(isinstance(leaf, Traced) for leaf in leaves):
             return self._function(*args, **keywords)  # inside another trace: be part of it
         known = self._recorded.setdefault(key, [])
-        for run in known:
+        for run in tuple(known):
             try:
                 result = run(*(leaves if leaves is given else filter(is_traceable, leaves)))
             except GuardError:
@@ -95,6 +139,10 @@ class Compiled:
                 return result
             # An infinity may hide a branch not taken, whose slope was finite where it was traced.
             return self._function(*args, **keywords)
+        with self._lock:
+            return self._new_path(known, args, keywords)
+
+    def _new_path(self, known: list[Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if len(known) >= self._most:
             warnings.warn(
                 f"{here()}{getattr(self._function, '__name__', 'the function')} took more than "
@@ -105,9 +153,29 @@ class Compiled:
             )
             return self._function(*args, **keywords)
         circuit = record(self._function, args, keywords)
-        known.append(_machine(circuit, self.machine))
-        self._latest = circuit
+        running = self._machine(circuit)
+        known.append(running)
+        self._latest = slim(circuit)
+        if self._on_new is not None and self._running is running:
+            self._on_new(circuit, running)
         return circuit.output_tree.build(_fresh(circuit, row) for row in circuit.outputs)
+
+    def _machine(self, circuit: Circuit) -> Callable[..., Any]:
+        if self.machine == "native":
+            from ..machines.native.machine import Native, NotLowered  # LLVM: only when used
+
+            try:
+                self._running = Native(circuit, threads=self._threads)
+                return self._running  # type: ignore[no-any-return]
+            except NotLowered as reason:
+                self._running, self.without_code = None, str(reason)
+                return interpret(slim(circuit))
+        interpreted = interpret(circuit)
+        if self.machine == "interpret":
+            return interpreted
+        arrays = any(isinstance(value, np.ndarray) for value in circuit.columns.values)
+        source, constants = source_of(circuit)
+        return staged(source, "forward", interpreted, on_arrays=arrays, constants=constants)
 
 
 def _is_finite(value: Any) -> bool:
@@ -141,20 +209,27 @@ def _kind(leaf: Any) -> Any:
     return type(leaf), leaf if leaf.__hash__ is not None else repr(leaf)
 
 
-def _machine(circuit: Circuit, name: str) -> Callable[..., Any]:
-    interpreted = interpret(circuit)
-    if name == "interpret":
-        return interpreted
-    arrays = any(isinstance(value, np.ndarray) for value in circuit.columns.values)
-    source, constants = source_of(circuit)
-    return staged(source, "forward", interpreted, on_arrays=arrays, constants=constants)
+def slim(circuit: Circuit) -> Circuit:
+    """Return the circuit without the arrays that its gates computed: shapes and dtypes stay."""
+    values = circuit.columns.values
+    if sum(v.nbytes for v in values if isinstance(v, np.ndarray)) < _SMALL:
+        return circuit
+    columns = copy(circuit.columns)
+    columns.values = [
+        np.broadcast_to(np.zeros((), value.dtype), value.shape)
+        if isinstance(value, np.ndarray) and gate is not CONSTANT
+        else value
+        for gate, value in zip(columns.gates, values, strict=True)
+    ]
+    return replace(circuit, columns=columns)
 
 
 def compile(
     function: Callable[..., Any] | None = None,
     *,
-    machine: str = "staged",
+    machine: str = "native",
     most_paths: int = MOST_PATHS,
+    threads: int | None = None,
 ) -> Any:
     """Return a function that runs on a machine; also a decorator.
 
@@ -162,10 +237,14 @@ def compile(
     ----------
     function : callable
         What to run: plain Python, or a gradient such as `value_and_grad(cost)`.
-    machine : {"staged", "interpret"}
-        "staged" executes emitted Python; "interpret" is the reference, one gate at a time.
+    machine : {"native", "staged", "interpret"}
+        "native" runs machine code made for this processor; "staged" executes emitted Python;
+        "interpret" is the reference, one gate at a time.
     most_paths : int
         How many branches are recorded for the same shapes before Python takes over.
+    threads : int, optional
+        How many threads the native machine may use for large work; by default
+        ``CHAINRULE_NUM_THREADS``, else as many as there are processors.
 
     Returns
     -------
@@ -186,7 +265,13 @@ def compile(
             f"{did_you_mean(str(machine), MACHINES)}"
         )
     if function is None:
-        return functools.partial(compile, machine=machine, most_paths=most_paths)
+        return functools.partial(
+            compile, machine=machine, most_paths=most_paths, threads=threads
+        )
     if not callable(function):
         raise TypeError(f"{here()}a function was expected, not {type(function).__name__}")
+    if machine == "native":
+        from .fast import fast  # the C-level entry: only when used
+
+        return fast(function, most_paths, threads)
     return Compiled(function, machine, most_paths)

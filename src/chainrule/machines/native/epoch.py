@@ -115,23 +115,26 @@ class Epoch:
 
         Parameters
         ----------
-        order : ndarray of int64, shape (rows,)
-            The rows in the order in which they are used.
+        order : ndarray of int64, shape (rows,) or (epochs * rows,)
+            The rows in the order in which they are used; of several epochs where batches divide
+            the rows.
         first, batches : int
             Where to begin, counted in batches, and how many to do.
         """
-        assert order.dtype == np.int64 and order.flags.c_contiguous and order.shape == (self._rows,)
-        assert order.size == 0 or (order.min() >= 0 and order.max() < self._rows)
-        last = min(first + batches, self.batches)
+        n, size = self._rows, self._batch
+        assert order.dtype == np.int64 and order.flags.c_contiguous and order.ndim == 1
+        assert order.size == n or (order.size % n == 0 and n % size == 0)
+        if size < n:
+            assert order.min() >= 0 and order.max() < n
+        last = min(first + batches, -(-order.size // size))
         costs = np.empty(max(last - first, 0))
-        full = min(last, self._rows // self._batch)
+        full = min(last, order.size // size)
         done = first
         if full > first:
-            self._run(self._steps[self._batch], order, first * self._batch, full - first, costs)
+            self._run(self._steps[size], order, first * size, full - first, costs)
             done = full
         if last > done:
-            step = self._steps[self._rows % self._batch]
-            self._run(step, order, done * self._batch, 1, costs[done - first :])
+            self._run(self._steps[n % size], order, done * size, 1, costs[done - first :])
         return costs
 
     def _run(

@@ -58,6 +58,15 @@ class Layout:
         """The frame's slot of the workspace; host function, pool and status come after it."""
         return len(self.inputs) + len(self.outputs) + len(self.constants)
 
+    def described(self) -> str:
+        """Return the passes, the workspace and the work of a call, for people."""
+        lines = ["one pass over each of these, with what is computed on the way:", *self.report]
+        lines.append(
+            f"{self.workspace} bytes of workspace; about {self.cost:.3g} vector operations on "
+            f"{self.threads} thread{'s' * (self.threads > 1)}"
+        )
+        return "\n".join(lines)
+
     def to_json(self, circuit: Circuit) -> dict[str, Any]:
         """Return plain data; constants that the circuit has are named by their row."""
         rows = {

@@ -19,9 +19,10 @@ from ...errors import GuardError
 from . import cache, linking, target
 from .builder import module
 from .layout import DTYPES, Layout, fingerprint
+from .graph import NotLowered
 from .lowering import Lowered, is_scalar, lowered, lowered_scalars
 from .program import HostCall
-from .threads import pool
+from .threads import pool, thread_count
 
 _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
@@ -42,8 +43,8 @@ class Native:
         The frame of the program.
     """
 
-    def __init__(self, circuit: Circuit, *, threads: int = 1) -> None:
-        self._lowered: Lowered | None = None
+    def __init__(self, circuit: Circuit, *, threads: int | None = None) -> None:
+        threads = thread_count(threads)
         self._scalar = is_scalar(circuit)
         self._hosts: list[HostCall] = []
         key = cache.key(fingerprint(circuit, "program", threads))
@@ -53,7 +54,7 @@ class Native:
             code = found["object"]
         else:
             made = self._lower(circuit, threads)
-            self._lowered, self.layout, self._hosts = made, made.layout, made.hosts
+            self.layout, self._hosts = made.layout, made.hosts
             code = target.compile_object(module(made.builders), target.host())
             if not made.hosts:
                 cache.store(key, {"object": code, "meta": made.layout.to_json(circuit)})
@@ -110,6 +111,22 @@ class Native:
             a if kind is None else a[()] if kind is np.generic else a.item()
             for kind, a in zip(self._kinds, outputs, strict=True)
         ]
+
+    def entry(self, circuit: Circuit) -> Any:
+        """Return the C-level entry of this path; None where there is none."""
+        return None
+
+    def llvm(self, circuit: Circuit) -> str:
+        """Return the module of the circuit in LLVM's language."""
+        return module(self._lower(circuit, self.layout.threads).builders)
+
+    def assembly(self, circuit: Circuit) -> str:
+        """Return the module of the circuit in this processor's assembly language."""
+        return target.assembly(self.llvm(circuit), target.host())
+
+    def report(self) -> str:
+        """Return what was fused, the buffers, and the work."""
+        return self.layout.described()
 
     def _run_scalars(self, leaves: Sequence[Any]) -> list[Any]:
         inputs = np.array(leaves, np.float64)
@@ -174,3 +191,6 @@ def _kind(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return None
     return np.generic if isinstance(value, np.generic) else type(value)
+
+
+__all__ = ["Native", "NotLowered"]
