@@ -22,6 +22,8 @@ __all__ = ["Product", "emit_product", "pieces", "scratch_bytes"]
 # beyond that they go through a small buffer, and one copy of the epilogue loops over them.
 LINES = 160
 
+Range = tuple[Value | int, Value | int]
+
 
 def pieces(product: Product, target: Target) -> int:
     """Return into how many units of work of equal cost, for threads, a product is cut."""
@@ -156,10 +158,8 @@ class _Writer:
             if b.block != "entry":  # else every round of a loop around us would take more stack
                 saved = b.call("llvm.stacksave.p0", "ptr")
             self.buffer = b.scratch(self.vector, p.height * p.width)
-        if p.by_columns:
-            rows, columns = (0, p.row_tiles), (first, last)
-        else:
-            rows, columns = (first, last), (0, p.column_tiles)
+        rows: Range = (0, p.row_tiles) if p.by_columns else (first, last)
+        columns: Range = (first, last) if p.by_columns else (0, p.column_tiles)
         full = p.column_tiles - (1 if p.tail or p.last_width != p.width else 0)
         for start, stop, width, tail in (
             (0, full, p.width, 0),
@@ -187,9 +187,7 @@ class _Writer:
         b._count, b._labels, b.block = keep[1:]
         return length
 
-    def _between(
-        self, bounds: tuple[Value | int, Value | int], start: int, stop: int
-    ) -> tuple[Value | int, Value | int]:
+    def _between(self, bounds: Range, start: int, stop: int) -> Range:
         """Return the part of [first, last) in [start, stop)."""
         first, last = bounds
         if isinstance(first, int):
@@ -201,9 +199,7 @@ class _Writer:
             last = self.b.call("llvm.smin.i64", "i64", last, _i64(stop))
         return first, last
 
-    def _panel(
-        self, j: Value, width: int, tail: int, rows: tuple[Value | int, Value | int]
-    ) -> None:
+    def _panel(self, j: Value, width: int, tail: int, rows: Range) -> None:
         """Emit all the tiles of one panel."""
         b, p, product = self.b, self.plan, self.product
         counts = [self.lanes] * (width - 1) + [tail or self.lanes]
@@ -269,7 +265,7 @@ class _Writer:
         j: Value,
         counts: list[int],
         of: Operands,
-        rows: tuple[Value | int, Value | int],
+        rows: Range,
         inner: int | Value,
         waiting: tuple[Value, Value] | None,
     ) -> None:

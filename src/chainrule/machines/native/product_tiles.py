@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .builder import Builder, Value, lanes, vector_of
+from .transpose import shuffled
 
 Finish = Callable[[Value, Value, Value, "Value | None"], None]
 
@@ -176,15 +177,7 @@ def folded(b: Builder, sums: list[Value]) -> Value:
         half = len(sums) // 2
         zero = b.constant(sums[0].type, 0.0)
         sums = [
-            zero if x == y == zero else b.fadd(_shuffled(b, x, y, low), _shuffled(b, x, y, high))
+            zero if x == y == zero else b.fadd(shuffled(b, x, y, low), shuffled(b, x, y, high))
             for x, y in zip(sums[:half], sums[half:], strict=True)
         ]
     return sums[0]
-
-
-def _shuffled(b: Builder, x: Value, y: Value, order: Sequence[int]) -> Value:
-    index = ", ".join(f"i32 {n}" for n in order)
-    return b.let(
-        x.type,
-        f"shufflevector {x.type} {x.name}, {y.type} {y.name}, <{len(order)} x i32> <{index}>",
-    )
