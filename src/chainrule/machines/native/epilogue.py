@@ -14,6 +14,8 @@ from .loops import Emitted, Loops
 from .product import Product, emit_product, pieces, scratch_bytes
 from .schedule import cost
 from .target import Target
+from .transpose import emit_transpose
+from .transpose import pieces as transpose_pieces
 from .values import (
     MEMORY,
     Expressions,
@@ -41,6 +43,7 @@ def product_of(node: Node, threads: int) -> Product:
         a_row=x.strides[-2],
         a_inner=x.strides[-1],
         b_inner=y.strides[-2],
+        b_column=y.strides[-1],
         threads=threads,
     )
 
@@ -51,6 +54,21 @@ def emit_epilogue(
 ) -> Emitted:  # fmt: skip
     """Return the function of a product kernel."""
     return _Writer(graph, stored, node, loops, target, name, threads).emitted()
+
+
+def emit_turned(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
+    """Return the function that turns a matrix in memory."""
+    (access,) = node.operands
+    columns, rows = access.shape  # of the matrix as it lies
+    arguments = [("ptr", "p0"), ("ptr", "p1"), ("i64", "first"), ("i64", "last")]
+    b = Builder(name, arguments, target)
+    source, to, first, last = b.arguments.values()
+    kind = MEMORY.get(node.kind, node.kind)
+    emit_transpose(b, kind, rows, columns, source, access.strides[1], to, rows, first, last)
+    b.ret()
+    keys = [(access.node, access.offset), (node.number, 0)]
+    count = transpose_pieces(kind, rows, columns, target)
+    return Emitted(b, keys, count, False, 2.0 * node.size / target.lanes(kind))
 
 
 class _Writer:

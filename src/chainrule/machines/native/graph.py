@@ -1,7 +1,8 @@
 """A circuit as the native machine sees it: nodes with a shape, a dtype and a form.
 
 A node is an input, a constant, `each` (one result element from one element of each operand),
-`reduce`, `product`, `pieces` (written part by part), or `host` (NumPy computes it). Views
+`reduce`, `product`, `transpose` (a matrix turned in memory), `pieces` (written part by part), or
+`host` (NumPy computes it). Views
 (transposes, slices, reshapes, broadcasts) are no nodes: they are ways to read a node, an `Access`
 with an offset and a stride for each axis. To teach the machine a structural gate, give it a
 function in `_FORMS`; an elementwise one an emitter in `elementwise.py`.
@@ -30,6 +31,7 @@ _WHOLE_NUMBERS = {"add", "subtract", "multiply", "negative", "where", "maximum",
 _COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal",
                 "isnan", "isinf", "isfinite", "signbit"}  # fmt: skip
 _TRUTHS = {"logical_and", "logical_or", "logical_xor", "logical_not"}
+_WORTH_TURNING = 3  # rows: a product of fewer reads its second factor as it lies
 _SAME = {"positive", "copy", "item"}
 
 
@@ -42,7 +44,7 @@ class Node:
     number : int
         Its place in the order of computation.
     form : str
-        "input", "constant", "each", "reduce", "product", "pieces" or "host".
+        "input", "constant", "each", "reduce", "product", "transpose", "pieces" or "host".
     gate : str
         The gate's name.
     kind : str
@@ -177,6 +179,17 @@ class Graph:
         """Return the same elements as a contiguous node of their own."""
         kind = self.nodes[access.node].kind
         made = self.node("each", "copy", kind, access.shape, operands=[access], operand_kind=kind)
+        return self.whole(made)
+
+    def turned(self, access: Access) -> Access:
+        """Return the same elements contiguous: a product reads whole vectors along the columns."""
+        if len(access.shape) != 2 or access.strides[0] != 1:
+            return self.copy(access)
+        kind = self.nodes[access.node].kind
+        for node in self.nodes:
+            if node.form == "transpose" and node.operands == [access]:
+                return self.whole(node)
+        made = self.node("transpose", "transpose", kind, access.shape, operands=[access])
         return self.whole(made)
 
     def _add(self, row: int, gate: Gate) -> None:
@@ -575,10 +588,10 @@ def _matmul(
         if strides is not None:
             x = replace(x, shape=(rows, x.shape[-1]), strides=strides)
             y, batch = replace(y, shape=y.shape[-2:], strides=y.strides[-2:]), ()
-    if y.shape[-1] > 1 and y.strides[-1] != 1:
-        y = graph.copy(y)  # the kernel reads whole vectors along the columns
-    elif y.shape[-1] == 1:
+    if y.shape[-1] == 1:
         y = replace(y, strides=(*y.strides[:-1], 1))
+    elif y.strides[-1] != 1 and x.shape[-2] >= _WORTH_TURNING:
+        y = graph.turned(y)
     shape = (*batch, x.shape[-2], y.shape[-1])
     made = graph.node("product", gate.name, kind, shape, operands=[x, y], row=row)
     return _reshape(graph, graph.whole(made), np.shape(value))

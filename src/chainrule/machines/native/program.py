@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .builder import Builder, Value, constant, module
-from .epilogue import emit_epilogue
+from .epilogue import emit_epilogue, emit_turned
 from .graph import Access, Graph, Node
 from .layout import Layout
 from .loops import Emitted, Loops, bytes_of, emit_loops
@@ -184,6 +184,9 @@ class Assembler:
             return []
         if source is not None and source.form == "pieces":
             return [self._step(loops, None, threads) for loops in self._parts(source)]
+        if source is not None and source.form == "transpose":
+            emitted = emit_turned(graph, source, self.target, "k")
+            return [Step(emitted, self._is_wide(emitted, threads))]
         stores: list[tuple[Access, Stream]] = []
         reductions: list[tuple[Node, Stream]] = []
         for node in _nodes(kernel):
@@ -200,7 +203,7 @@ class Assembler:
             emitted = emit_loops(graph, stored, loops, self.target, "k", threads)
         else:
             emitted = emit_epilogue(graph, stored, product, loops, self.target, "k", threads)
-        wide = threads > 1 and emitted.cost > _WIDE and emitted.pieces > 1
+        wide = self._is_wide(emitted, threads)
         partial: list[tuple[Node, Stream]] = []
         if wide and emitted.partial:
             partial = [
@@ -209,6 +212,9 @@ class Assembler:
                 if product is not None or _is_split(loops, s)
             ]
         return Step(emitted, wide, partial)
+
+    def _is_wide(self, emitted: Emitted, threads: int) -> bool:
+        return threads > 1 and emitted.cost > _WIDE and emitted.pieces > 1
 
     def _parts(self, node: Node) -> list[Loops]:
         """Return the passes that write a node part by part."""

@@ -18,6 +18,7 @@ from .graph import Access, Graph, Node, Shape
 
 _CHEAP = 3  # additions: what a store and a load cost, roughly
 _ROUNDS = 24
+ALONE = ("product", "transpose", "pieces", "host")  # forms that begin a kernel of their own
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Kernel:
     domain : tuple of int
         The shape that is walked.
     source : Node or None
-        The product that gives elements; or the `pieces` or `host` node that is the whole kernel.
+        The product that gives elements; or the node, of a form in `ALONE`, that is all of it.
     members : list of Node
         What is stored or reduced, in order.
     """
@@ -139,7 +140,7 @@ def _grouped(graph: Graph, live: list[Node], stored: set[int], late: dict[int, i
         if node.form == "each" and node.number not in stored:
             continue
         domain = domain_of(graph, node)
-        alone = node.form in ("product", "pieces", "host")
+        alone = node.form in ALONE
         earliest = late.get(node.number, 0)
         for access, same in leaves(graph, node, stored):
             at = place.get(access.node)
@@ -227,6 +228,6 @@ def _last_reader(graph: Graph, schedule: Schedule, source: int) -> int:
             for access, same in leaves(graph, node, schedule.stored):
                 if access.node == source:
                     # Where the writer reads it at its own index, together is late enough.
-                    alone = node.form in ("product", "pieces", "host")
+                    alone = node.form in ALONE
                     last = max(last, at + 1 if alone or not same else at)
     return last
