@@ -27,6 +27,7 @@ from chainrule.gates import TABLES, Gate, inputs_of, settings_of
 from chainrule.readings.entries import Entry, Ledger
 from chainrule.readings.picture.picture import Picture
 from chainrule.tracing.composed import COMPOSED
+from chainrule.training.result import FitResult, FitState
 
 HERE = Path(__file__).parent
 
@@ -199,7 +200,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp",
     ),
     "Define by run": ("Variable",),
-    "Training": ("History",),
+    "Training": (
+        "fit", "SGD", "RMSprop", "Adam", "AdamW", "FitResult", "FitState", "History",
+    ),
     "What circuits give": (
         "Wire", "Picture", "Steps", "Step", "Added", "Ledger", "Entry",
     ),
@@ -208,8 +211,11 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The names that stand in a section of their own; all others of `chainrule` are functions."""
 
-GIVEN = {thing.__name__: thing for thing in (Wire, Picture, Steps, Step, Added, Ledger, Entry)}
-"""Classes that nobody makes by hand: methods of a circuit return them."""
+GIVEN = {
+    thing.__name__: thing
+    for thing in (Wire, Picture, Steps, Step, Added, Ledger, Entry, FitResult, FitState)
+}
+"""Classes that nobody makes by hand: methods of a circuit return them, or `fit`."""
 
 FOR_READINGS = {
     "gradient_of", "label", "row", "wire", "called", "gradient_text", "page", "scene", "scenes",
@@ -305,13 +311,13 @@ def _members(thing: type) -> list[str]:
     ]
 
 
-LISTS = ("Parameters", "Returns", "Raises", "Attributes", "Yields")
+LISTS = ("Parameters", "Returns", "Raises", "Warns", "Attributes", "Yields")
 
 
 def _as_markdown(docstring: str) -> str:
     """Return a numpydoc docstring as Markdown: sections in bold, parameters as a list."""
     heading = re.compile(r"^(\w+)\n-{3,}\n", re.MULTILINE)
-    parts = heading.split(docstring.replace("TracedCircuit", "Circuit"))
+    parts = heading.split(docstring.replace("TracedCircuit", "Circuit").replace("::\n", ":\n"))
     out = [parts[0].strip()]
     for title, body in zip(parts[1::2], parts[2::2], strict=True):
         out.append(f"**{title}**")

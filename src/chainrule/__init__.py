@@ -33,7 +33,9 @@ if TYPE_CHECKING:
         softplus,
         tanh,
     )
+    from .training.fit import fit
     from .training.history import History
+    from .training.optimizers import SGD, Adam, AdamW, RMSprop
 
 __version__ = "0.1.0"
 
@@ -44,11 +46,13 @@ _HOMES = {
     "Variable": "differentiate.variable",
     "check_gradients": "debugging.check",
     "compile": "differentiate.compiled",
+    "fit": "training.fit",
     "trace": "face",
     **dict.fromkeys(
         ("grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"),
         "differentiate.transforms",
     ),
+    **dict.fromkeys(("Adam", "AdamW", "RMSprop", "SGD"), "training.optimizers"),
     **dict.fromkeys(
         (
             "elu", "erf", "erfc", "gelu", "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp",
@@ -59,9 +63,13 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
     "ChainruleError",
     "Circuit",
     "History",
+    "RMSprop",
     "Variable",
     "__version__",
     "check_gradients",
@@ -69,6 +77,7 @@ __all__ = [
     "elu",
     "erf",
     "erfc",
+    "fit",
     "gelu",
     "grad",
     "hessian",

@@ -14,6 +14,8 @@ Each is also the builtin that a caller would catch without knowing us::
     ├── MixedTraceError (ValueError)     values of two recordings in one gate
     ├── GuardError (ValueError)          inputs for which the recorded branch is not the one taken
     ├── GradientError (AssertionError)   a gradient check that failed
+    ├── NonFiniteCostError               a training whose cost became nan or infinite
+    │       (FloatingPointError)
     ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── UnknownWireError (KeyError)      no wire of that name
 
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class ChainruleError(Exception):
@@ -73,6 +76,18 @@ class GuardError(ChainruleError, ValueError):
 
 class GradientError(ChainruleError, AssertionError):
     """A gradient that differs from the numeric one; an assertion, so that tests may raise it."""
+
+
+class NonFiniteCostError(ChainruleError, FloatingPointError):
+    """A training whose cost or parameters became nan or infinite.
+
+    Attributes
+    ----------
+    result : FitResult
+        The training as it stood when all was finite for the last time it was looked at.
+    """
+
+    result: Any = None
 
 
 class MissingExtraError(ChainruleError, ImportError):

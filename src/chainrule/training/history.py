@@ -54,14 +54,24 @@ class History(Mapping[str, list[float]]):
         ValueError
             If a name is missing or new.
         """
-        if self._lists and numbers.keys() != self._lists.keys():
+        self.extend(**{name: (number,) for name, number in numbers.items()})
+
+    def extend(self, **lists: Sequence[float]) -> None:
+        """Add several entries, the lists of their numbers by name.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or new, or the lists differ in length.
+        """
+        if self._lists and lists.keys() != self._lists.keys():
             raise ValueError(
                 f"every entry of this history has {', '.join(self._lists)}; "
-                f"this one has {', '.join(numbers) or 'nothing'}"
+                f"this one has {', '.join(lists) or 'nothing'}"
             )
-        entry = {name: float(number) for name, number in numbers.items()}
-        for name, number in entry.items():
-            self._lists.setdefault(name, []).append(number)
+        added = History(lists)
+        for name, numbers in added.items():
+            self._lists.setdefault(name, []).extend(numbers)
 
     def __getitem__(self, name: str) -> list[float]:
         return self._lists[name]

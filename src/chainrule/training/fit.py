@@ -1,0 +1,252 @@
+"""`fit`: train anything that has a scalar cost in plain NumPy.
+
+Cost, gradient and optimizer are one step (`steps.py`), which a machine runs over mini-batches
+(`batches.py`) in a loop that can be looked at and stopped (`loop.py`). Here the arguments are
+checked and the parts put together.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..circuit.tree import flatten
+from ..errors import DtypeError, ShapeError
+from ..passes.backward import is_float
+from ..tracing.record import record
+from ..tracing.sites import for_users, here
+from .batches import Array, Orders, checked_batch_size, checked_data, generator_at, whole
+from .loop import Callback, Loop
+from .optimizers import SGD, Optimizer
+from .progress import shown
+from .result import FitResult, FitState
+from .steps import DEFAULT_MACHINE, copied, place, step_of, steps_on
+
+Cost = Callable[..., Any]
+
+
+@for_users
+def fit(
+    cost: Cost,
+    parameters: Any,
+    data: Any,
+    *,
+    epochs: int = 1,
+    batch_size: int | None = None,
+    optimizer: Optimizer | None = None,
+    seed: int | np.random.Generator | None = None,
+    shuffle: bool = True,
+    validation: Any = None,
+    callback: Callback | None = None,
+    progress: bool | None = None,
+    machine: str = DEFAULT_MACHINE,
+    threads: int | None = None,
+    state: FitState | None = None,
+) -> FitResult:
+    """Train parameters so that a cost becomes small.
+
+    Parameters
+    ----------
+    cost : callable
+        `cost(parameters, *batch)` gives one float: what is to become small on these rows of the
+        data, in plain Python and NumPy. A mean over the rows makes the learning rate independent
+        of the size of the batch. What it reads from outside (globals, closures) is read once.
+    parameters : Any
+        Where to start: a float, a float array, or tuples, lists and dicts of them. Left as they
+        are: the trained ones are new.
+    data : array or tuple of arrays
+        Floats, integers or booleans, one row an example; the same number of rows in all.
+    epochs : int
+        How often every example is seen.
+    batch_size : int, optional
+        Rows of a batch, one step each; the last batch of an epoch has what is left. 1 is
+        stochastic gradient descent; None, the default, the full batch.
+    optimizer : Optimizer, optional
+        `SGD(0.1)` by default; `Adam`, ..., or any object with `init` and `update`.
+    seed : int or numpy.random.Generator, optional
+        Of the shuffles. NumPy's global generator is never touched. Not used with `state`, which
+        goes on with shuffles of its own.
+    shuffle : bool
+        Whether each epoch has the rows in a new order. A full batch is left in its order.
+    validation : array, tuple of arrays, or callable, optional
+        Data held out, on which the cost is recorded as `"val_cost"` after each epoch; or a
+        function that takes the parameters and gives a dict of numbers to record by name.
+    callback : callable, optional
+        `callback(epoch, result)` after each epoch, counted from 1, with the `FitResult` so far.
+        If it returns True, the training ends.
+    progress : bool, optional
+        Whether to tell on stderr how far it is. None: only in a terminal.
+    machine : {"native", "staged", "interpret", "python"}
+        What runs the steps. "python" traces each one anew: slow, and the reference.
+    threads : int, optional
+        How many threads the native machine may use.
+    state : FitState, optional
+        The `state` of an earlier result, whose `parameters` are given too: this call goes on as
+        if that one had not stopped, to the bit.
+
+    Returns
+    -------
+    FitResult
+        `.parameters`, `.history`, `.state`, `.epochs` and `.interrupted`.
+
+    Raises
+    ------
+    NonFiniteCostError
+        If the cost or a parameter becomes nan or infinite. Its `.result` is the training as it
+        was before.
+    DtypeError
+        If a parameter is no float, or the optimizer changes its dtype.
+    ShapeError
+        If the arrays of the data differ in length or are empty, or a shape changes on the way.
+    NotScalarError
+        If the cost is not one number.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the cost does not depend on one of the parameters.
+
+    Notes
+    -----
+    Ctrl-C ends the training after the steps that are running, a tenth of a second or so, and
+    `fit` returns the result so far with `.interrupted` set; a second Ctrl-C raises.
+
+    Examples
+    --------
+    A line through points on y = 2x + 1:
+
+    >>> import numpy as np
+    >>> x = np.linspace(-1.0, 1.0, 20)
+    >>> def cost(p, x, y):
+    ...     return np.mean((p["slope"] * x + p["offset"] - y) ** 2)
+    >>> result = fit(cost, {"slope": 0.0, "offset": 0.0}, (x, 2 * x + 1), epochs=200)
+    >>> {name: round(value, 3) for name, value in result.parameters.items()}
+    {'slope': 2.0, 'offset': 1.0}
+    """
+    if not callable(cost):
+        raise TypeError(f"{here()}a cost function was expected, not {type(cost).__name__}")
+    optimizer = _checked_optimizer(SGD(0.1) if optimizer is None else optimizer)
+    _check_parameters(parameters)
+    arrays = checked_data(data)
+    rows = len(arrays[0])
+    size = checked_batch_size(batch_size, rows)
+    epochs = whole(epochs, "epochs", 0)
+    if threads is not None:
+        threads = whole(threads, "threads", 1)
+    _check_cost(cost, parameters, [array[:size] for array in arrays])
+    begun = optimizer.init(copied(parameters))
+    standing = FitState(begun) if state is None else _checked_state(state, begun, rows, size)
+    orders = Orders(rows, _generator(seed, standing) if shuffle and size < rows else None)
+    step = step_of(cost, optimizer, copied(parameters), copied(standing.optimizer))
+    steps = steps_on(machine, step, parameters, standing.optimizer, arrays, size, threads)
+    loop = Loop(
+        steps, orders, standing, rows, size, parameters, _validation(cost, validation), callback
+    )
+    return loop.run(epochs, shown(progress, epochs))
+
+
+def _checked_optimizer(optimizer: Any) -> Optimizer:
+    if isinstance(optimizer, type) or not all(
+        callable(getattr(optimizer, name, None)) for name in ("init", "update")
+    ):
+        what = optimizer.__name__ if isinstance(optimizer, type) else repr(optimizer)
+        raise TypeError(
+            f"{here()}the optimizer must be an object with init and update, such as cr.Adam(1e-3), "
+            f"not {what}" + (": call it." if isinstance(optimizer, type) else ".")
+        )
+    made: Optimizer = optimizer
+    return made
+
+
+def _check_parameters(parameters: Any) -> None:
+    leaves, tree = flatten(parameters)
+    if not leaves:
+        raise ValueError(f"{here()}there are no parameters to train")
+    for leaf, path in zip(leaves, tree.paths, strict=True):
+        if isinstance(leaf, (np.ma.MaskedArray, np.matrix)) or not is_float(leaf):
+            kind = getattr(leaf, "dtype", None) or type(leaf).__name__
+            name = place("parameters", path)
+            remedy = "Give floats and float arrays, in tuples, lists or dicts"
+            if isinstance(leaf, int):
+                remedy = f"Write {float(leaf)!r}"
+            elif type(leaf) is np.ndarray and leaf.dtype.kind in "iub":
+                remedy = f"Give {name}.astype(float)"
+            raise DtypeError(
+                f"{here()}{name} is a {type(leaf).__name__} ({kind}), which cannot be trained. "
+                f"{remedy}; what is not to be trained belongs to the data or into the cost."
+            )
+
+
+def _check_cost(cost: Cost, parameters: Any, batch: Sequence[Array]) -> None:
+    """Hold the cost against the data, and warn of parameters that it does not use."""
+    title = getattr(cost, "__name__", "cost")
+    try:
+        inspect.signature(cost).bind(parameters, *batch)
+    except TypeError as reason:
+        raise TypeError(
+            f"{here()}{title} is called with the parameters and one argument for each array of the "
+            f"data, {1 + len(batch)} in all, which does not fit: {reason}."
+        ) from None
+    except ValueError:
+        pass  # a builtin without a signature
+    circuit = record(cost, (parameters, *batch), {})
+    needed = circuit.columns.needed_for(circuit.outputs)
+    argument = circuit.arguments[0]
+    for row, path in zip(argument.rows, argument.tree.paths, strict=True):
+        if row is not None and not needed[row]:
+            warnings.warn(
+                f"{here()}{title} does not depend on {place('parameters', path)}: it has no "
+                "gradient to follow. Leave it out of the parameters, or use it.",
+                RuntimeWarning,
+                stacklevel=3,  # past for_users, to the caller of fit
+            )
+
+
+def _checked_state(state: Any, begun: Any, rows: int, size: int) -> FitState:
+    """Hold a state against the one that this optimizer begins with, and against the batches."""
+    if not isinstance(state, FitState):
+        raise TypeError(
+            f"{here()}state must be the .state of an earlier result, not {type(state).__name__}"
+        )
+    leaves, tree = flatten(state.optimizer)
+    expected, its_tree = flatten(begun)
+    if tree.paths != its_tree.paths or list(map(np.shape, leaves)) != list(map(np.shape, expected)):
+        raise ShapeError(
+            f"{here()}this state is of another optimizer or of other parameters: give those that "
+            "it came with, result.parameters and the same optimizer."
+        )
+    if state.rows >= rows or state.rows % size:
+        raise ShapeError(
+            f"{here()}this state stopped within an epoch, after {state.rows} rows, which batches "
+            f"of {size} out of {rows} rows do not reach: go on with the same data and batch_size."
+        )
+    return state
+
+
+def _generator(seed: Any, standing: FitState) -> np.random.Generator:
+    if standing.shuffles is not None:
+        return generator_at(standing.shuffles)
+    return np.random.default_rng(seed)
+
+
+def _validation(cost: Cost, validation: Any) -> Callable[[Any], dict[str, float]] | None:
+    if validation is None:
+        return None
+    if not callable(validation):
+        held_out = checked_data(validation, "validation")
+        return lambda parameters: {"val_cost": float(cost(parameters, *held_out))}
+
+    def numbers(parameters: Any) -> dict[str, float]:
+        found = validation(parameters)
+        if not isinstance(found, Mapping) or {"cost", "seconds"} & found.keys():
+            raise TypeError(
+                f"{here()}validation must give a dict of numbers under names of their own, such as "
+                f"{{'val_accuracy': 0.93}}, not {found!r}"
+            )
+        return {str(name): float(number) for name, number in found.items()}
+
+    return numbers

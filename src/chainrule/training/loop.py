@@ -1,0 +1,241 @@
+"""The loop over epochs: runs the steps in short turns, so that people can look on and stop it.
+
+A turn is about a tenth of a second: part of a long epoch, or many short epochs at once. After each,
+progress is told, Ctrl-C is heeded and the costs are looked at. How a training is cut into turns
+does not change its numbers: costs are added up in the order of the batches, whatever the turns.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..circuit.tree import flatten
+from ..errors import NonFiniteCostError
+from ..tracing.sites import here
+from .batches import Array, Orders
+from .history import History
+from .progress import Silent
+from .result import FitResult, FitState
+from .steps import Steps, copied, place
+
+TURN = 0.1  # seconds: short for who waits, long beside the few microseconds around a turn
+MOST_ROWS = 1 << 20  # in the order of epochs that are run at once: 8 MB
+
+Callback = Callable[[int, FitResult], Any]
+Validation = Callable[[Any], dict[str, float]]
+
+
+class Loop:
+    """A training under way.
+
+    Parameters
+    ----------
+    steps : Steps
+        What runs.
+    orders : Orders
+        What shuffles.
+    state : FitState
+        Where the training stands.
+    rows, batch_size : int
+        Of the data, and of a batch.
+    given : Any
+        The parameters as the caller gave them.
+    validate : callable or None
+        Gives numbers for the history from the parameters, after each epoch.
+    callback : callable or None
+        Called after each epoch; True ends the training.
+    """
+
+    def __init__(
+        self, steps: Steps, orders: Orders, state: FitState, rows: int, batch_size: int, given: Any,
+        validate: Validation | None, callback: Callback | None,
+    ) -> None:  # fmt: skip
+        self._steps, self._orders = steps, orders
+        self._rows, self._size = rows, batch_size
+        self._batches = -(-rows // batch_size)
+        self._given = given
+        self._validate, self._callback = validate, callback
+        self._epochs, self._first, self._total = state.epochs, state.rows // batch_size, state.total
+        self._batch_seconds = TURN  # so that the first turn is one batch
+        self._history = History()
+        # Epochs can be joined where nobody wants to see each, and every batch is a full one.
+        self._joins = validate is None and callback is None and rows % batch_size == 0
+
+    def run(self, epochs: int, progress: Silent) -> FitResult:
+        """Do so many epochs more and return what came of it; sooner after Ctrl-C.
+
+        Raises
+        ------
+        NonFiniteCostError
+            If a cost or a parameter becomes nan or infinite.
+        """
+        start, end = self._epochs, self._epochs + epochs
+        good = self._result()
+        with _CtrlC() as ctrl_c, progress:
+            while self._epochs < end and not ctrl_c.pressed:
+                began = time.perf_counter()
+                at_once = self._at_once(end - self._epochs)
+                if at_once > 1:
+                    means = self._several(at_once, good)
+                else:
+                    means = self._one(
+                        good, ctrl_c, lambda done, cost: progress.at(done - start, cost)
+                    )
+                seconds = (time.perf_counter() - began) / max(len(means), 1)
+                good = self._checked(self._result(), good)
+                if not means:  # Ctrl-C within the epoch
+                    break
+                seen = self._validate(good.parameters) if self._validate else {}
+                shown = {name: [number] for name, number in seen.items()}
+                self._history.extend(cost=means, **shown, seconds=[seconds] * len(means))
+                progress.at(self._epochs - start, means[-1])
+                for k, mean in enumerate(means, self._epochs - len(means) + 1):
+                    progress.epoch(k, mean, seconds)
+                try:
+                    if self._callback and self._callback(self._epochs, good) is True:
+                        break
+                except KeyboardInterrupt:
+                    ctrl_c.pressed = True
+        return self._result(interrupted=ctrl_c.pressed and self._epochs < end)
+
+    def _at_once(self, left: int) -> int:
+        """Return how many epochs to do in the next turn; 1 may also be more than a turn."""
+        if not self._joins or self._first:
+            return 1
+        in_time = int(TURN / (self._batch_seconds * self._batches))
+        return max(1, min(left, in_time, MOST_ROWS // self._rows))
+
+    def _one(
+        self, good: FitResult, ctrl_c: _CtrlC, tell: Callable[[float, float], None]
+    ) -> list[float]:
+        """Do an epoch, or the rest of it; return its mean cost, or nothing after Ctrl-C."""
+        position = self._orders.position
+        order = self._orders.draw()
+        while self._first < self._batches and not ctrl_c.pressed:
+            count = max(1, int(TURN / self._batch_seconds))
+            count = min(count, self._batches - self._first)
+            costs = self._timed(order, self._first, count, good)
+            weighted = costs * float(self._size)
+            self._first += count
+            if self._first == self._batches:
+                last = self._rows - (self._batches - 1) * self._size
+                weighted[-1] = costs[-1] * float(last)
+            self._total = _running_sums(np.append(self._total, weighted))
+            tell(self._epochs + self._first / self._batches, costs[-1])
+        if self._first < self._batches:
+            self._orders.position = position  # whoever goes on shuffles this epoch again
+            return []
+        mean = self._total / self._rows
+        self._epochs, self._first, self._total = self._epochs + 1, 0, 0.0
+        return [mean]
+
+    def _several(self, epochs: int, good: FitResult) -> list[float]:
+        """Do whole epochs at once and return the mean cost of each."""
+        costs = self._timed(self._orders.draw(epochs), 0, epochs * self._batches, good)
+        self._epochs += epochs
+        sums = _running_sums(costs.reshape(epochs, self._batches) * float(self._size))
+        means: list[float] = (sums / self._rows).tolist()
+        return means
+
+    def _timed(self, order: Array, first: int, count: int, good: FitResult) -> Array:
+        """Run some batches, note how long one takes, and check their costs."""
+        began = time.perf_counter()
+        costs = self._steps.run(order, first, count)
+        self._batch_seconds = max((time.perf_counter() - began) / count, 1e-9)
+        if np.isfinite(costs).all():
+            return costs
+        k = int(np.argmin(np.isfinite(costs)))
+        epoch, step = divmod(first + k, self._batches)
+        raise self._stopped(
+            f"the cost became {costs[k]} in epoch {self._epochs + epoch + 1}, at step {step + 1} "
+            f"of {self._batches}",
+            good,
+        )
+
+    def _checked(self, result: FitResult, good: FitResult) -> FitResult:
+        """Return a result whose parameters are all finite."""
+        leaves, tree = flatten(result.parameters)
+        for leaf, path in zip(leaves, tree.paths, strict=True):
+            if not np.isfinite(leaf).all():
+                raise self._stopped(
+                    f"{place('parameters', path)} is no longer finite in epoch {self._epochs}", good
+                )
+        return result
+
+    def _stopped(self, what: str, good: FitResult) -> NonFiniteCostError:
+        done = good.epochs
+        error = NonFiniteCostError(
+            f"{here()}{what}. Take a smaller learning rate, or keep log, exp and division away "
+            "from 0 and from large numbers (np.logaddexp, cr.log_softmax). The .result of this "
+            f"error is the training after {done} epoch{'' if done == 1 else 's'}."
+        )
+        error.result = good
+        return error
+
+    def _result(self, interrupted: bool = False) -> FitResult:
+        """Return the training as it stands, in arrays that nobody else has."""
+        parameters, state = self._steps.values()
+        leaves, tree = flatten(parameters)
+        given, _ = flatten(self._given)
+        parameters = tree.build(
+            np.asarray(leaf) if isinstance(was, np.ndarray) else leaf
+            for leaf, was in zip(leaves, given, strict=True)
+        )
+        standing = FitState(
+            optimizer=copied(state),
+            epochs=self._epochs,
+            rows=self._first * self._size,
+            total=self._total,
+            shuffles=self._orders.position,
+        )
+        return FitResult(parameters, self._history, standing, self._epochs, interrupted)
+
+
+def _running_sums(costs: Array) -> Any:
+    """Return the sum along the last axis, added up one by one, not in pairs as np.sum does.
+
+    So a sum that is interrupted and gone on with has the same bits.
+    """
+    return np.add.accumulate(costs, axis=-1)[..., -1][()]
+
+
+class _CtrlC:
+    """Notes Ctrl-C instead of raising, while open; the second one raises.
+
+    Only where Python's own handler is in place, and in the main thread: elsewhere somebody else
+    decides what Ctrl-C means.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._is_ours = False
+
+    def __enter__(self) -> _CtrlC:
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            signal.signal(signal.SIGINT, self._press)
+            self._is_ours = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _press(self, number: int, frame: Any) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True

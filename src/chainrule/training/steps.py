@@ -1,0 +1,241 @@
+"""The training step, and what runs it over mini-batches.
+
+`step_of` makes one function of cost, gradient and optimizer. A machine runs it behind the `Steps`
+interface: `PlainSteps` is a Python loop that calls the step (compiled by `cr.compile`, or as it
+is), slow and obvious; the native machine compiles the loop with the step. Each has values of its
+own, which nobody else writes to.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..circuit.tree import Path, flatten
+from ..differentiate.compiled import compile
+from ..differentiate.transforms import value_and_grad
+from ..errors import DtypeError, ShapeError, did_you_mean
+from ..tracing.record import is_traceable
+from ..tracing.sites import here
+from .batches import Array
+from .optimizers import Optimizer
+
+MACHINES = ("native", "staged", "interpret", "python")
+DEFAULT_MACHINE = "staged"
+
+Step = Callable[..., Any]
+
+
+class Steps(Protocol):
+    """A step with its data and its values, ready to go."""
+
+    def run(self, order: Array, first: int, batches: int) -> Array:
+        """Do some batches and return their costs, float64.
+
+        Batch k has the rows `order[k * batch_size : (k + 1) * batch_size]`. The order is that of
+        an epoch; of several, one after the other, where all batches are full.
+        """
+
+    def values(self) -> tuple[Any, Any]:
+        """Return copies of the parameters and the optimizer's state as they are now."""
+
+
+def step_of(cost: Callable[..., Any], optimizer: Optimizer, parameters: Any, state: Any) -> Step:
+    """Return `step(parameters, state, *batch) -> (cost, parameters, state)`.
+
+    What an optimizer gives back has the containers, shapes and dtypes of what it was given. A
+    machine that writes over the old values relies on it; here it is checked, while the step is
+    traced.
+    """
+    gradient = value_and_grad(cost)
+    like_parameters, like_state = _Alike(parameters, "parameters"), _Alike(state, "state")
+
+    def step(parameters: Any, state: Any, *batch: Any) -> tuple[Any, Any, Any]:
+        value, gradients = gradient(parameters, *batch)
+        moved, following = optimizer.update(parameters, gradients, state)
+        return value, like_parameters(moved), like_state(following)
+
+    step.__name__ = f"step_of_{getattr(cost, '__name__', 'cost')}"
+    return step
+
+
+class _Alike:
+    """Holds values to the containers, shapes and dtypes of others."""
+
+    def __init__(self, given: Any, what: str) -> None:
+        self._leaves, self._tree = flatten(given)
+        self._what = what
+
+    def __call__(self, values: Any) -> Any:
+        leaves, tree = flatten(values)
+        if (tree.paths, tree.kinds) != (self._tree.paths, self._tree.kinds):
+            raise ShapeError(
+                f"{here()}the optimizer's update must give the {self._what} back in the containers "
+                f"they came in, with leaves {_paths(self._what, self._tree.paths)}, not "
+                f"{_paths(self._what, tree.paths)}. It returns (parameters, state)."
+            )
+        return tree.build(map(self._alike, leaves, self._leaves, tree.paths))
+
+    def _alike(self, new: Any, old: Any, path: Path) -> Any:
+        name = place(self._what, path)
+        if not is_traceable(old):
+            if new is old or (type(new) is type(old) and bool(new == old)):
+                return new
+            raise DtypeError(
+                f"{here()}the optimizer changed {name} from {old!r}: what is neither a float nor "
+                "an array is a constant of the compiled step. Count in floats: 0.0, not 0."
+            )
+        if np.shape(new) != np.shape(old):
+            raise ShapeError(
+                f"{here()}the optimizer changed the shape of {name} from {np.shape(old)} to "
+                f"{np.shape(new)}: update each leaf by something of its own shape."
+            )
+        plain = getattr(new, "_value", new)
+        if type(old) is float:
+            return new if type(plain) is float else new.item() if hasattr(new, "item") else new
+        dtype = plain.dtype if hasattr(plain, "dtype") else np.dtype(type(plain))
+        if dtype != old.dtype:
+            raise DtypeError(
+                f"{here()}the optimizer changed {name} from {old.dtype} to {dtype}: write its "
+                "numbers as Python floats, which leave the dtype as it is; np.float64(0.1) and "
+                "arrays of float64 widen it."
+            )
+        return new
+
+
+def place(name: str, path: Path) -> str:
+    """Return how errors call a leaf: `parameters['W'][0]`."""
+    return name + "".join(f"[{key!r}]" for key in path)
+
+
+def _paths(name: str, paths: Sequence[Path]) -> str:
+    return ", ".join(place(name, path) for path in paths[:4]) + (", ..." if len(paths) > 4 else "")
+
+
+def copied(values: Any) -> Any:
+    """Return the containers with copies of the arrays; one of shape () becomes a NumPy number.
+
+    NumPy's own arithmetic makes numbers of arrays of shape (): so the step's values are always of
+    the same kind.
+    """
+    leaves, tree = flatten(values)
+    return tree.build(
+        (np.array(leaf, order="C") if leaf.ndim else leaf[()])
+        if isinstance(leaf, np.ndarray)
+        else leaf
+        for leaf in leaves
+    )
+
+
+class PlainSteps:
+    """The reference: a Python loop.
+
+    Parameters
+    ----------
+    step : callable
+        As `step_of` makes it.
+    parameters, state : Any
+        What to start with; copied.
+    data : sequence of ndarray
+        Arrays with one row an example.
+    batch_size : int
+        Rows of a batch.
+    machine : {"staged", "interpret", "python"}
+        What runs the step; "python" traces it anew at each call.
+    """
+
+    def __init__(
+        self, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
+        machine: str,
+    ) -> None:  # fmt: skip
+        self._step = step if machine == "python" else compile(step, machine=machine)
+        self._now = (copied(parameters), copied(state))
+        self._data = data
+        self._batch_size = batch_size
+
+    def run(self, order: Array, first: int, batches: int) -> Array:
+        """Do some batches and return their costs."""
+        costs = np.empty(batches)
+        size = self._batch_size
+        whole = size == len(self._data[0])  # in the rows' own order: no need to gather them
+        for k in range(batches):
+            rows = order[(first + k) * size : (first + k + 1) * size]
+            batch = self._data if whole else [array[rows] for array in self._data]
+            cost, parameters, state = self._step(*self._now, *batch)
+            self._now = parameters, state
+            costs[k] = cost
+        return costs
+
+    def values(self) -> tuple[Any, Any]:
+        """Return copies of the parameters and the optimizer's state as they are now."""
+        parameters, state = self._now
+        return copied(parameters), copied(state)
+
+
+class NativeSteps:
+    """The native machine: the loop is compiled with the step."""
+
+    def __init__(
+        self, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
+        threads: int | None,
+    ) -> None:  # fmt: skip
+        from ..machines.native.epoch import Epoch  # LLVM: 70 ms, for those who use it
+
+        self._epoch = Epoch(step, parameters, state, data, batch_size, threads=threads or 1)
+        self._rows, self._batches = len(data[0]), -(-len(data[0]) // batch_size)
+
+    def run(self, order: Array, first: int, batches: int) -> Array:
+        """Do some batches and return their costs."""
+        costs = []
+        while batches:
+            epoch, start = divmod(first, self._batches)
+            count = min(batches, self._batches - start)
+            rows = order[epoch * self._rows : (epoch + 1) * self._rows]
+            costs.append(self._epoch.run(rows, start, count))
+            first, batches = first + count, batches - count
+        return costs[0] if len(costs) == 1 else np.concatenate(costs)
+
+    def values(self) -> tuple[Any, Any]:
+        """Return copies of the parameters and the optimizer's state as they are now."""
+        return self._epoch.values()
+
+
+def steps_on(
+    machine: str, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
+    threads: int | None,
+) -> Steps:  # fmt: skip
+    """Return the steps on a machine.
+
+    Where the native machine has no code for a step, the staged one runs it, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If there is no such machine, or it has no threads.
+    """
+    if machine not in MACHINES:
+        raise ValueError(
+            f"{here()}machine must be one of {', '.join(MACHINES)}, not {machine!r}."
+            f"{did_you_mean(str(machine), MACHINES)}"
+        )
+    if machine != "native":
+        if threads is not None:
+            raise ValueError(
+                f"{here()}threads are for machine='native': on {machine!r}, NumPy decides."
+            )
+        return PlainSteps(step, parameters, state, data, batch_size, machine)
+    from ..machines.native.graph import NotLowered
+
+    try:
+        return NativeSteps(step, parameters, state, data, batch_size, threads)
+    except NotLowered as reason:
+        warnings.warn(
+            f"{here()}no machine code for this step: {reason}. It runs on machine='staged'; name "
+            "that machine to do without this warning.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return PlainSteps(step, parameters, state, data, batch_size, "staged")
