@@ -220,7 +220,7 @@ def _native_type(name: str) -> Any:
 def _new(cls: type, slow: Callable[..., Any]) -> Any:
     if not callable(slow):
         raise TypeError(f"{cls.__name__} needs a callable, got {type(slow).__name__}")
-    made = object.__new__(cls)
+    made: Any = object.__new__(cls)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(slow))
     ctypes.c_void_p.from_address(id(made) + SLOW).value = id(slow)
     ctypes.c_void_p.from_address(id(made) + ENTRY).value = _code()["forward"]

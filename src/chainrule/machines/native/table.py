@@ -1,0 +1,107 @@
+"""Code that calls the process it is loaded into: a builder with a table of addresses.
+
+Where functions and objects are differs from run to run, and compiled code is kept on disk. So the
+code has a table, and reads from it whatever it needs; `Sources` say with what the loader fills it.
+Slots are dealt out in the order of first use: emitting again gives the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import python_api
+from .builder import Builder, Value
+from .target import Target
+
+NULL = Value("ptr", "null")
+
+
+def number(value: int, kind: str = "i64") -> Value:
+    """Return an integer literal."""
+    return Value(kind, str(value))
+
+
+class Source(NamedTuple):
+    """What a slot of the table holds.
+
+    Attributes
+    ----------
+    kind : {"function", "object", "data"}
+        A C function's address, a Python object's address, or one of the addresses that the loader
+        is given.
+    value : str, object or int
+        The function's name, the object, or which of the given addresses.
+    """
+
+    kind: str
+    value: Any
+
+    def address(self, data: list[int]) -> int:
+        """Return what to write into the slot."""
+        if self.kind == "function":
+            return python_api.address(self.value)
+        return id(self.value) if self.kind == "object" else data[self.value]
+
+
+class TableBuilder(Builder):
+    """A builder whose function reads addresses from the table `@<name>_table`."""
+
+    def __init__(
+        self, name: str, arguments: list[tuple[str, str]], target: Target, returns: str
+    ) -> None:
+        super().__init__(name, arguments, target, returns)
+        self.sources: list[Source] = []
+        self._slots: dict[tuple[str, Any], int] = {}
+
+    def slot(self, kind: str, value: Any) -> int:
+        """Return the slot of the table for a source."""
+        key = (kind, id(value) if kind == "object" else value)
+        if key not in self._slots:
+            self._slots[key] = len(self.sources)
+            self.sources.append(Source(kind, value))
+        return self._slots[key]
+
+    def known(self, kind: str, value: Any) -> Value:
+        """Read an address from the table."""
+        at = self.address(Value("ptr", f"@{self.name}_table"), self.slot(kind, value), "ptr")
+        return self.load("ptr", at)
+
+    def object(self, value: Any) -> Value:
+        """Return a Python object that was there when the code was emitted."""
+        return self.known("object", value)
+
+    def invoke(self, name: str, returns: str, *values: Value) -> Value:
+        """Call a C function of CPython or NumPy."""
+        code = self.known("function", name)
+        inside = ", ".join(f"{v.type} {v.name}" for v in values)
+        if returns == "void":
+            self.emit(f"call void {code.name}({inside})")
+            return Value("void", "")
+        return self.let(returns, f"call {returns} {code.name}({inside})")
+
+    def field(self, thing: Value, offset: int, kind: str = "ptr") -> Value:
+        """Read a field of a C structure, by its offset in bytes."""
+        return self.load(kind, self.address(thing, offset, "i8"))
+
+    def require(self, condition: Value, otherwise: str) -> None:
+        """Go on where a condition holds, to another block elsewhere."""
+        on = self.label()
+        self.branch(condition, on, otherwise)
+        self.start(on)
+
+    def array_of(self, kind: str, count: int) -> Value:
+        """Return stack memory that LLVM can dissolve into registers: not so with `scratch`."""
+        return self.let("ptr", f"alloca [{max(count, 1)} x {kind}], align 16")
+
+    def each(self, count: int, body: Callable[[Value | int], None]) -> None:
+        """Do something for 0 ... count - 1: written out where they are few."""
+        if count <= 8:
+            for k in range(count):
+                body(k)
+            return
+
+        def inside(index: Value) -> None:
+            body(index)
+
+        self.loop(0, count, 1, inside)
