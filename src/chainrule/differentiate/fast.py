@@ -62,7 +62,7 @@ class _Links:
 
     def _on_new(self, circuit: Circuit, running: Any) -> None:
         """Give the next link the entry of a new path."""
-        entry = running.entry(circuit)
+        entry = running.entry
         if entry is not None:
             self._links[self._next % _LINKS].set_entry(entry.address, entry)
             self._next += 1

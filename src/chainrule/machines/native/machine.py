@@ -18,12 +18,16 @@ from ...circuit.circuit import Circuit
 from ...errors import GuardError
 from . import cache, linking, target
 from .builder import module
+from .entry import Entry, EntryText, emit_entry
 from .layout import DTYPES, Layout, fingerprint
 from .graph import NotLowered
 from .lowering import Lowered, is_scalar, lowered, lowered_scalars
 from .program import HostCall
+from .templates import described, signature_of
 from .threads import pool, thread_count
 
+_LONG = 2e4  # vector operations, some microseconds: Python's lock is released meanwhile
+_INTERRUPTIBLE = 2e8  # a tenth of a second: Ctrl-C must come through
 _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -47,26 +51,32 @@ class Native:
         threads = thread_count(threads)
         self._scalar = is_scalar(circuit)
         self._hosts: list[HostCall] = []
-        key = cache.key(fingerprint(circuit, "program", threads))
+        self._signature = signature_of(circuit)
+        key = cache.key(fingerprint(circuit, "program", threads, described(self._signature)))
         found = cache.load(key)
         if found is not None:
             self.layout = Layout.from_json(found["meta"], circuit)
             code = found["object"]
+            # Only what its table holds is wanted, which is the same for every processor.
+            text = self._entry_text(target.SSE)
         else:
             made = self._lower(circuit, threads)
             self.layout, self._hosts = made.layout, made.hosts
-            code = target.compile_object(module(made.builders), target.host())
+            text = self._entry_text(target.host())
+            builders = [*made.builders, *(text.builders if text is not None else ())]
+            code = target.compile_object(module(builders), target.host())
             if not made.hosts:
                 cache.store(key, {"object": code, "meta": made.layout.to_json(circuit)})
-        name = "scalars" if self._scalar else "program"
-        (self.address,) = linking.load(code, (name,))
-        signature = [ctypes.c_void_p] * (2 if self._scalar else 1)
-        self._call = ctypes.CFUNCTYPE(ctypes.c_int64, *signature)(self.address)
+        names = ("scalars" if self._scalar else "program", *(text.names if text else ()))
+        self.address, *rest = linking.load(code, names)
+        pointers = [ctypes.c_void_p] * (2 if self._scalar else 1)
+        self._call = ctypes.CFUNCTYPE(ctypes.c_int64, *pointers)(self.address)
+        self._host = _HOST(self._on_host)
+        self.entry = None if text is None else Entry(text, rest, self._fixed(), self._keep())
         self._kinds = [_kind(circuit.columns.values[row]) for row in circuit.outputs]
         self._tree = circuit.output_tree
         self._free: list[np.ndarray[Any, Any]] = []
         self._local = threading.local()
-        self._host = _HOST(self._on_host)
 
     def _lower(self, circuit: Circuit, threads: int) -> Lowered:
         if self._scalar:
@@ -112,9 +122,42 @@ class Native:
             for kind, a in zip(self._kinds, outputs, strict=True)
         ]
 
-    def entry(self, circuit: Circuit) -> Any:
-        """Return the C-level entry of this path; None where there is none."""
-        return None
+    # ------------------------------------------------------------------ the entry
+
+    def _entry_text(self, processor: target.Target) -> EntryText | None:
+        """Return the functions that Python calls; None where only `run` is to call the code."""
+        layout = self.layout
+        if self._signature is None or layout.cost > _INTERRUPTIBLE or self._hosts:
+            return None
+        if self._scalar and not self._signature.is_scalar:
+            return None
+        return emit_entry(
+            self._signature,
+            processor,
+            program="scalars" if self._scalar else "program",
+            workspace_bytes=layout.workspace,
+            constants=len(layout.constants),
+            extras=0 if self._scalar else 3,
+            long=layout.cost > _LONG,
+            # An infinity may hide a branch not taken: Python decides. Of arrays nobody looks at
+            # every element.
+            check_finite=self._scalar,
+        )
+
+    def _fixed(self) -> list[int]:
+        """Return the addresses that a frame has at every call: constants, host, pool, status."""
+        if self._scalar:
+            return []
+        layout = self.layout
+        return [
+            *(array.ctypes.data for array in layout.constants),
+            ctypes.cast(self._host, ctypes.c_void_p).value or 0,
+            pool(layout.threads) if layout.threads > 1 else 0,
+            0,
+        ]
+
+    def _keep(self) -> Any:
+        return self.layout.constants, self._host
 
     def llvm(self, circuit: Circuit) -> str:
         """Return the module of the circuit in LLVM's language."""
