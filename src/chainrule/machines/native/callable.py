@@ -42,7 +42,7 @@ def forward(table: str, slot: int) -> str:
     return f"""\
   %slow.at = getelementptr i8, ptr %self, i64 {SLOW}
   %slow = load ptr, ptr %slow.at, align 8
-  %vectorcall.at = getelementptr ptr, ptr @{table}, i64 {slot}
+  %vectorcall.at = getelementptr ptr, ptr {table}, i64 {slot}
   %vectorcall = load ptr, ptr %vectorcall.at, align 8
   %passed.on = tail call ptr %vectorcall(ptr %slow, ptr %arguments, i64 %count, ptr %names)
   ret ptr %passed.on
@@ -106,7 +106,7 @@ define ptr @callable_table_at() {{
 }}
 
 define ptr @callable_forward(ptr %self, ptr %arguments, i64 %count, ptr %names) {{
-{forward("callable_table", 0)}}}
+{forward("@callable_table", 0)}}}
 
 define i32 @callable_traverse(ptr %self, ptr %visit, ptr %with) {{
 {_when_held(SLOW, "slow", _visit("slow.seen", "%slow", ""))}\

@@ -30,7 +30,7 @@ from .builder import Builder, Value, constant
 from .callable import fill_table, forward
 from .entry_arguments import Index, Matching, has_dict, inside
 from .entry_results import Results, room
-from .signature import Array, OutArray, Signature
+from .signature import OutArray, Signature
 from .table import NULL, Source, TableBuilder, number
 from .target import Target
 
@@ -208,7 +208,7 @@ class _Writer:
         b.jump(pass_on)
         b.start(pass_on)
         vectorcall = b.slot("function", "PyObject_Vectorcall")
-        b.lines.append(forward(f"{b.name}_table", vectorcall).rstrip())
+        b.lines.append(forward(b.table, vectorcall).rstrip())
 
     # ------------------------------------------------------------------ memory
 
@@ -290,19 +290,13 @@ class _Writer:
         unnamed = b.compare("eq", b.arguments["names"], NULL)
         b.require(b.and_(b.compare("eq", bits, number(count)), unnamed), _MISMATCH)
 
-    def _take(self, index: Index, leaf: Any, thing: Value) -> None:
+    def _take(self, index: Index, data: Value) -> None:
         """Note an input: its value for `@scalars`, where its data is for `@program`."""
         b = self.b
         if self.program == "scalars":
-            value = b.field(thing, api.FLOAT_VALUE, "double")
-            b.store(value, b.address(self.read, index, "double"))
-            return
-        data = (
-            b.field(thing, api.ARRAY_DATA)
-            if isinstance(leaf, Array)
-            else b.address(thing, api.FLOAT_VALUE, "i8")
-        )
-        b.store(data, b.address(self.pointers, index, "ptr"))
+            b.store(b.load("double", data), b.address(self.read, index, "double"))
+        else:
+            b.store(data, b.address(self.pointers, index, "ptr"))
 
     def _run_scalars(self, results: Results) -> Value:
         for leaf in self.outputs:
@@ -361,7 +355,7 @@ class _Writer:
 
     def _text(self) -> EntryText:
         b = self.b
-        table, workspace = Value("ptr", f"@{b.name}_table"), f"@{b.name}_workspace"
+        table, workspace = Value("ptr", b.table), f"@{b.name}_workspace"
         at = Builder(f"{b.name}_table_at", [], b.target, "ptr")
         at.ret(table)
         release = Builder(f"{b.name}_release", [], b.target)
@@ -375,8 +369,8 @@ class _Writer:
         b.globals[table.name] = (
             f"{table.name} = internal global [{len(b.sources)} x ptr] zeroinitializer"
         )
-        functions = (b, at, release)
-        return EntryText(functions, tuple(f.name for f in functions), tuple(b.sources), self.frame)
+        names = (b.name, at.name, release.name)
+        return EntryText((*b.parts.values(), b, at, release), names, tuple(b.sources), self.frame)
 
 
 class Entry:

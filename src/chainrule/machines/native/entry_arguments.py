@@ -13,12 +13,12 @@ import numpy as np
 
 from . import python_api as api
 from .builder import Value
-from .signature import READ, Array, Float, Scalar, Static, nodes, parts
+from .signature import READ, Array, Float, Static, nodes, parts
 from .table import NULL, TableBuilder, number
 
 Index = Value | int
-Take = Callable[[Index, Any, Value], None]
-"""Told of each input: its number, its leaf, the object."""
+Take = Callable[[Index, Value], None]
+"""Told of each input: its number, and where its data is."""
 
 _EQUAL = number(2, "i32")  # Py_EQ
 
@@ -35,7 +35,7 @@ class Matching:
     failed : str
         The block to go to where looking has raised.
     take : callable
-        Called with each input's number, leaf and object once it is recognised.
+        Called with each input's number and its data's address once it is recognised.
     held : Value, optional
         Where to note the objects inside containers; each is then counted as ours. Needed where
         Python code may run before the inputs are read for the last time: it could drop them.
@@ -77,45 +77,16 @@ class Matching:
         self.b.require(together, self.mismatch)
 
     def _leaf(self, leaf: Any, thing: Value, index: Index) -> None:
-        if isinstance(leaf, Float):
-            self._is_exactly(thing, float)
-        elif isinstance(leaf, Scalar):
-            self._is_exactly(thing, leaf.dtype.type)
-        else:
-            self._array(leaf, thing)
-        self.take(index, leaf, thing)
-
-    def _array(self, leaf: Array, thing: Value) -> None:
         b = self.b
-        self._is_exactly(thing, np.ndarray)
-        flags = b.and_(
-            b.field(thing, api.ARRAY_FLAGS, "i32"), number(api.C_CONTIGUOUS_AND_ALIGNED, "i32")
-        )
-        self._all(
-            [
-                b.compare(
-                    "eq", b.field(thing, api.ARRAY_NDIM, "i32"), number(len(leaf.shape), "i32")
-                ),
-                b.compare("eq", flags, number(api.C_CONTIGUOUS_AND_ALIGNED, "i32")),
-            ]
-        )
-        if leaf.shape:
-            sizes = b.field(thing, api.ARRAY_SHAPE)
-            self._all(
-                [
-                    b.compare("eq", b.field(sizes, 8 * k, "i64"), number(size))
-                    for k, size in enumerate(leaf.shape)
-                ]
-            )
-        # The dtype is most often NumPy's own object; an unpickled array has a copy.
-        descr, own = b.field(thing, api.ARRAY_DESCR), b.object(leaf.dtype)
-        mask = number(api.DESCR_MASK)
-
-        def alike() -> None:
-            kinds = [b.and_(b.field(d, api.DESCR_KIND, "i64"), mask) for d in (descr, own)]
-            self._all([b.compare("eq", *kinds)])
-
-        b.when(b.compare("ne", descr, own), alike)
+        if isinstance(leaf, Array):
+            rank, sizes = number(len(leaf.shape)), b.shape(leaf.shape)
+            values = thing, b.object(leaf.dtype), rank, sizes
+            data = b.part("data_of", *values, write=_data_of)
+            self._all([b.compare("ne", data, NULL)])
+        else:
+            self._is_exactly(thing, float if isinstance(leaf, Float) else leaf.dtype.type)
+            data = b.address(thing, api.FLOAT_VALUE, "i8")
+        self.take(index, data)
 
     def _static(self, value: Any, thing: Value) -> None:
         b = self.b
@@ -141,6 +112,11 @@ class Matching:
         b.invoke("Py_IncRef", "void", thing)
         b.store(thing, b.address(b.address(self.held, self._held, "ptr"), more, "ptr"))
 
+    def _held_one(self, thing: Value) -> Value:
+        self._hold(thing)
+        self._held += 1
+        return thing
+
     def _size_is(self, thing: Value, count: int) -> None:
         self._all([self.b.compare("eq", self.b.field(thing, api.SIZE, "i64"), number(count))])
 
@@ -159,12 +135,10 @@ class Matching:
         if len(items) > 8 and all(isinstance(item, Float) for item in items):
             self._floats(items, first)
             return
-        # All are held before the first is looked into: that may run code that alters the list.
-        things = []
-        for k in range(len(items)):
-            things.append(b.field(first, 8 * k))
-            self._hold(things[-1])
-            self._held += 1
+        things = (b.field(first, 8 * k) for k in range(len(items)))
+        if self.held is not None:
+            # All are held before the first is looked into: that may run code that alters the list.
+            things = iter([self._held_one(thing) for thing in things])
         for item, inside in zip(items, things, strict=True):
             self.match(item, inside)
 
@@ -190,11 +164,40 @@ class Matching:
         for key in template:
             inside = b.invoke("PyDict_GetItemWithError", "ptr", thing, b.object(key))
             b.require(b.compare("ne", inside, NULL), self.failed)
-            things.append(inside)
-            self._hold(inside)
-            self._held += 1
+            things.append(self._held_one(inside))
         for item, inside in zip(template.values(), things, strict=True):
             self.match(item, inside)
+
+
+def _data_of(b: TableBuilder) -> None:
+    """Write a function: the data of an array of a dtype and a shape, null for anything else."""
+    thing, descr, rank, sizes = b.arguments.values()
+    no = "no"
+    b.require(b.compare("eq", b.field(thing, api.TYPE), b.object(np.ndarray)), no)
+    flags = b.field(thing, api.ARRAY_FLAGS, "i32")
+    wanted = number(api.C_CONTIGUOUS_AND_ALIGNED, "i32")
+    b.require(b.compare("eq", b.and_(flags, wanted), wanted), no)
+    own_rank = b.convert("zext", b.field(thing, api.ARRAY_NDIM, "i32"), "i64")
+    b.require(b.compare("eq", own_rank, rank), no)
+    own_sizes = b.field(thing, api.ARRAY_SHAPE)
+
+    def same_size(k: Value) -> None:
+        pair = [b.load("i64", b.address(where, k, "ptr")) for where in (own_sizes, sizes)]
+        b.require(b.compare("eq", *pair), no)
+
+    b.loop(0, rank, 1, same_size)
+    # The dtype is most often NumPy's own object; an unpickled array has a copy.
+    own_descr = b.field(thing, api.ARRAY_DESCR)
+
+    def alike() -> None:
+        mask = number(api.DESCR_MASK)
+        kinds = [b.and_(b.field(d, api.DESCR_KIND, "i64"), mask) for d in (own_descr, descr)]
+        b.require(b.compare("eq", *kinds), no)
+
+    b.when(b.compare("ne", own_descr, descr), alike)
+    b.ret(b.field(thing, api.ARRAY_DATA))
+    b.start(no)
+    b.ret(NULL)
 
 
 def inside(arguments: Sequence[Any]) -> int:

@@ -52,8 +52,8 @@ class Results:
         self.signature = signature
         self.failed = failed
         self.made = made
-        self._arrays: dict[int, tuple[Value, Value]] = {}  # output -> array, its place in `made`
-        self._given: set[int] = set()  # arrays that a container has by now
+        self._arrays: dict[int, int] = {}  # output -> its place in `made`
+        self._given: dict[int, Value] = {}  # arrays that a container has by now
         self._used = 1  # place 0 is the result's
         self._slots: dict[int, tuple[Value, int]] = {}
         self._makers: dict[type, Any] = {}  # bound methods: one object each, for the table
@@ -63,39 +63,16 @@ class Results:
     def array(self, leaf: OutArray) -> Value:
         """Make an array; return its data's address."""
         b = self.b
-        rank = len(leaf.shape)
-        descr = b.object(leaf.dtype)
-        b.invoke("Py_IncRef", "void", descr)  # the next call steals one
-        array = b.invoke(
-            "PyArray_NewFromDescr",
-            "ptr",
-            b.object(np.ndarray),
-            descr,
-            number(rank, "i32"),
-            self._sizes(leaf.shape),
-            NULL,
-            NULL,
-            number(0, "i32"),
-            NULL,
-        )
-        self._check(array)
+        self._arrays[leaf.index] = self._used
         place = self._place()
-        b.store(array, place)
-        self._arrays[leaf.index] = array, place
+        rank, sizes = number(len(leaf.shape), "i32"), b.shape(leaf.shape)
+        array = b.part("new_array", b.object(leaf.dtype), rank, sizes, place, write=_new_array)
+        self._check(array)
         return b.field(array, api.ARRAY_DATA)
 
     def _place(self) -> Value:
         self._used += 1
         return self.b.address(self.made, self._used - 1, "ptr")
-
-    def _sizes(self, shape: tuple[int, ...]) -> Value:
-        b = self.b
-        name = f"{b.name}_shape_{'x'.join(map(str, shape)) or 'none'}"
-        inside = ", ".join(f"i64 {size}" for size in shape)
-        b.globals[name] = f"@{name} = internal constant [{max(len(shape), 1)} x i64] " + (
-            f"[{inside}]" if shape else "zeroinitializer"
-        )
-        return Value("ptr", f"@{name}")
 
     def number(self, leaf: Any, slots: Value, place: int) -> None:
         """Say where the program writes a number: in which 8 bytes of which memory."""
@@ -136,13 +113,13 @@ class Results:
     def _taken(self, index: int) -> Value:
         """Return an array that its container owns: of one that another has, one more reference."""
         b = self.b
-        array, place = self._arrays[index]
         if index in self._given:
-            b.invoke("Py_IncRef", "void", array)
+            b.invoke("Py_IncRef", "void", self._given[index])
         else:
+            place = b.address(self.made, self._arrays[index], "ptr")
+            self._given[index] = b.load("ptr", place)
             b.store(NULL, place)
-        self._given.add(index)
-        return array
+        return self._given[index]
 
     def _number(self, leaf: Any) -> Value:
         b = self.b
@@ -227,6 +204,18 @@ class Results:
 
         for key, item in template.items():
             self._make(item, functools.partial(put, key))
+
+
+def _new_array(b: TableBuilder) -> None:
+    """Write a function: make an array, note it in a place, return it; null without memory."""
+    descr, rank, sizes, place = b.arguments.values()
+    b.invoke("Py_IncRef", "void", descr)  # the next call steals one
+    kind, none = b.object(np.ndarray), number(0, "i32")
+    array = b.invoke(
+        "PyArray_NewFromDescr", "ptr", kind, descr, rank, sizes, NULL, NULL, none, NULL
+    )
+    b.store(array, place)
+    b.ret(array)
 
 
 def room(signature: Signature) -> int:

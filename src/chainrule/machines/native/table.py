@@ -45,14 +45,51 @@ class Source(NamedTuple):
 
 
 class TableBuilder(Builder):
-    """A builder whose function reads addresses from the table `@<name>_table`."""
+    """A builder whose function reads addresses from a table, its own or another builder's.
+
+    Parameters
+    ----------
+    name, arguments, target, returns
+        As of `Builder`.
+    owner : TableBuilder, optional
+        Whose table to use; by default its own, called `@<name>_table`.
+    """
 
     def __init__(
-        self, name: str, arguments: list[tuple[str, str]], target: Target, returns: str
+        self,
+        name: str,
+        arguments: list[tuple[str, str]],
+        target: Target,
+        returns: str,
+        owner: TableBuilder | None = None,
     ) -> None:
         super().__init__(name, arguments, target, returns)
-        self.sources: list[Source] = []
-        self._slots: dict[tuple[str, Any], int] = {}
+        self.table: str = owner.table if owner else f"@{name}_table"
+        self.sources: list[Source] = owner.sources if owner else []
+        self._slots: dict[tuple[str, Any], int] = owner._slots if owner else {}
+        self.parts: dict[str, TableBuilder] = {}
+
+    def part(self, name: str, *values: Value, write: Callable[[TableBuilder], None]) -> Value:
+        """Call a function of our own that returns a pointer; write it when first called.
+
+        What is done to each of a hundred arrays would take LLVM long if it were written out.
+        """
+        full = f"{self.name}_{name}"
+        if name not in self.parts:
+            arguments = [(v.type, f"a{k}") for k, v in enumerate(values)]
+            self.parts[name] = TableBuilder(full, arguments, self.target, "ptr", self)
+            write(self.parts[name])
+        inside = ", ".join(f"{v.type} {v.name}" for v in values)
+        return self.let("ptr", f"call ptr @{full}({inside})")
+
+    def shape(self, shape: tuple[int, ...]) -> Value:
+        """Return where a shape stands in memory."""
+        name = f"@{self.name}_shape_{'x'.join(map(str, shape)) or 'none'}"
+        inside = ", ".join(f"i64 {size}" for size in shape)
+        self.globals[name] = f"{name} = internal constant [{max(len(shape), 1)} x i64] " + (
+            f"[{inside}]" if shape else "zeroinitializer"
+        )
+        return Value("ptr", name)
 
     def slot(self, kind: str, value: Any) -> int:
         """Return the slot of the table for a source."""
@@ -64,7 +101,7 @@ class TableBuilder(Builder):
 
     def known(self, kind: str, value: Any) -> Value:
         """Read an address from the table."""
-        at = self.address(Value("ptr", f"@{self.name}_table"), self.slot(kind, value), "ptr")
+        at = self.address(Value("ptr", self.table), self.slot(kind, value), "ptr")
         return self.load("ptr", at)
 
     def object(self, value: Any) -> Value:
