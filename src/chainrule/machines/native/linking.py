@@ -108,7 +108,7 @@ class _Object:
     def load(self, names: Sequence[str]) -> list[int]:
         """Put everything in its place; return the functions' addresses."""
         self._lay_out()
-        self._base = _map(self._size)
+        self._base = pages(self._size)
         try:
             room: Any = (ctypes.c_ubyte * self._size).from_address(self._base)
             self._memory = np.frombuffer(room, np.uint8)
@@ -287,8 +287,8 @@ def _libc() -> Any:
     return library
 
 
-def _map(size: int) -> int:
-    """Return the address of new pages."""
+def pages(size: int) -> int:
+    """Return the address of new pages, zeroed, that stay as long as the process."""
     # Python's mmap would unmap them when the interpreter ends, under the feet of its threads.
     private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # a forked child has data of its own
     address: int = _libc().mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, private, -1, 0)
