@@ -13,11 +13,11 @@ every call slow.
 from __future__ import annotations
 
 import ctypes
-import functools
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import python_api, target
+from . import cache, linking, python_api, target
 from .python_api import read
 
 # Where an object's fields are: the object's header comes first.
@@ -169,19 +169,27 @@ _OBJECT, _SIZE, _READONLY = 6, 19, 1  # T_OBJECT: an empty field reads as None
 _TP_CALL, _TP_CLEAR, _TP_DEALLOC, _TP_TRAVERSE, _TP_MEMBERS, _TP_GETSET = 50, 51, 52, 71, 72, 73
 _HAVE_VECTORCALL, _HAVE_GC, _HAVE_VERSION_TAG = 1 << 11, 1 << 14, 1 << 18
 _KEPT: list[Any] = []  # tables that a type points into for good
+_CODE: dict[str, int] = {}
+_LOCK = threading.Lock()
 
 
-@functools.cache
 def _code() -> dict[str, int]:
     """Return the addresses of the functions in `text`, ready to be called."""
-    names = ("table_at", "forward", "traverse", "clear", "dealloc")
-    host = target.host()
-    addresses = target.load(
-        target.compile_object(text(), host, level=1), tuple(f"callable_{n}" for n in names)
-    )
-    code = dict(zip(names, addresses, strict=True))
-    fill_table(code["table_at"], [python_api.address(name) for name in _FUNCTIONS])
-    return code
+    if _CODE:
+        return _CODE
+    with _LOCK:
+        if not _CODE:
+            key = cache.key(["callable", text()])
+            found = cache.load(key)
+            code = found["object"] if found else target.compile_object(text(), target.host())
+            if not found:
+                cache.store(key, {"object": code, "meta": None})
+            names = ("table_at", "forward", "traverse", "clear", "dealloc")
+            addresses = linking.load(code, [f"callable_{name}" for name in names])
+            functions = dict(zip(names, addresses, strict=True))
+            fill_table(functions["table_at"], [python_api.address(name) for name in _FUNCTIONS])
+            _CODE.update(functions)
+    return _CODE
 
 
 def fill_table(table_at: int, addresses: list[int]) -> None:

@@ -6,7 +6,7 @@ Python decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,10 +135,10 @@ class Matching:
         if len(items) > 8 and all(isinstance(item, Float) for item in items):
             self._floats(items, first)
             return
-        things = (b.field(first, 8 * k) for k in range(len(items)))
+        things: Iterable[Value] = (b.field(first, 8 * k) for k in range(len(items)))
         if self.held is not None:
             # All are held before the first is looked into: that may run code that alters the list.
-            things = iter([self._held_one(thing) for thing in things])
+            things = [self._held_one(thing) for thing in things]
         for item, inside in zip(items, things, strict=True):
             self.match(item, inside)
 

@@ -82,6 +82,8 @@ def read(kind: Any, at: int) -> Any:
 
 
 def _objects_are_laid_out() -> bool:
+    if list.__basicsize__ != LIST_ITEMS + 16:  # before we follow what may be no pointer
+        return False
     number, first, second = 0.1 + len(sys.argv), object(), object()
     pair, row, table = (first, second), [first, second], {"a": first, "b": second}
     if read(ctypes.c_double, id(number) + FLOAT_VALUE) != number:
