@@ -1,0 +1,1 @@
+"""Mathematical functions as straight vector code, written out where they are used."""
