@@ -152,7 +152,8 @@ def _power(b: Builder, x: Value, y: Value) -> Value:
         inverse = b.fdiv(one, x)  # first: the square could overflow where its inverse is a number
         return b.fmul(inverse, inverse)
     if exponent == 0.5:
-        return _rooted(b, x, lambda x, root: root, math.inf)
+        # NumPy's power of an array is the plain root, Python's of a float is not.
+        return _sqrt(b, x) if x.lanes else _rooted(b, x, lambda x, root: root, math.inf)
     if exponent == -0.5:
         return _rooted(b, x, lambda x, root: b.fdiv(one, root), 0.0)
     if exponent == 1.5:
