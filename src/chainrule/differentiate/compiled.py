@@ -265,9 +265,7 @@ def compile(
             f"{did_you_mean(str(machine), MACHINES)}"
         )
     if function is None:
-        return functools.partial(
-            compile, machine=machine, most_paths=most_paths, threads=threads
-        )
+        return functools.partial(compile, machine=machine, most_paths=most_paths, threads=threads)
     if not callable(function):
         raise TypeError(f"{here()}a function was expected, not {type(function).__name__}")
     if machine == "native":

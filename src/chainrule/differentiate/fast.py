@@ -35,7 +35,7 @@ def _said(name: str) -> Callable[..., Any]:
 
 @functools.cache
 def _type() -> Any:
-    members = {name: _said(name) for name in ("code", "llvm", "assembly", "report", "__repr__")}
+    members: dict[str, Any] = {name: _said(name) for name in ("code", "llvm", "assembly", "report", "__repr__")}
     members |= {
         "machine": property(lambda self: _compiled(self).machine),
         "paths": property(lambda self: _compiled(self).paths),

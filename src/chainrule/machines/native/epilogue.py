@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 from .builder import Builder, Value, constant, vector_of
-from .graph import Access, Graph, Node
+from .graph import Graph
 from .loops import Emitted, Loops
+from .nodes import Access, Node
 from .product import Product, emit_product, pieces, scratch_bytes
 from .schedule import cost
 from .target import Target
@@ -250,5 +251,7 @@ class _Writer:
         if access in self.streams:
             return known[access]
         if is_immediate(node):
-            return constant(node.kind if not wanted or node.kind == "i1" else wanted, number_of(node))
+            return constant(
+                node.kind if not wanted or node.kind == "i1" else wanted, number_of(node)
+            )
         return known[node.number]

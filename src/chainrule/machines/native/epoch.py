@@ -20,9 +20,10 @@ from ...circuit.tree import flatten
 from ...tracing.record import record
 from . import cache, linking
 from .builder import Builder, Value, module
-from .graph import NotLowered
 from .layout import DTYPES, Layout, fingerprint
 from .lowering import lowered
+from .machine import no_threads
+from .nodes import NotLowered
 from .target import compile_object, host
 from .threads import emit_barrier, emit_run, pool
 from .values import MEMORY, convert
@@ -143,7 +144,8 @@ class Epoch:
     ) -> None:  # fmt: skip
         rows = order[start:]
         step.shared[0], step.shared[1], step.shared[2] = rows.ctypes.data, costs.ctypes.data, count
-        step.call(ctypes.addressof(step.frame))
+        if step.call(ctypes.addressof(step.frame)):
+            raise no_threads(step.layout.threads)
 
     # ------------------------------------------------------------------ compiling
 
@@ -209,7 +211,7 @@ class Epoch:
             frame[at + 2] = pool(layout.threads)
         shared = (ctypes.c_int64 * 3)()
         frame[at + 4] = ctypes.addressof(shared)
-        call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
         return _Step(layout, call, frame, kept, shared)
 
 
@@ -272,19 +274,20 @@ def _loop(
 
         if threads > 1:
             b.when(b.compare("eq", thread, Value("i64", "0")), note)
-            wait()
+            if direct or len(layout.over) < leaves:
+                wait()  # else they meet when the next batch is gathered
         else:
             note()
 
     b.loop(0, count, 1, batch)
     b.ret()
-    e = Builder("epoch", [("ptr", "frame")], target)
+    e = Builder("epoch", [("ptr", "frame")], target, returns="i64")
     if threads > 1:
         pool_at = e.load("ptr", e.address(e.arguments["frame"], at + 2, "ptr"))
-        emit_run(e, pool_at, Value("ptr", "@run"), e.arguments["frame"])
+        e.ret(emit_run(e, pool_at, Value("ptr", "@run"), e.arguments["frame"]))
     else:
         e.call("run", "void", e.arguments["frame"], Value("i64", "0"))
-    e.ret()
+        e.ret(Value("i64", "0"))
     return [b, e]
 
 
@@ -319,9 +322,7 @@ def _copy_row(
     if size < _LONG_ROW:
         return
     following_at = b.address(origin, b.mul(following, width), "i8")
-    b.declared.setdefault(
-        "llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-    )
+    b.declared.setdefault("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
 
     def fetch(line: Value) -> None:
         place = b.address(following_at, line, "i8")

@@ -13,7 +13,7 @@ import numpy as np
 from ...circuit.circuit import Circuit
 from ...circuit.columns import CONSTANT, INPUT
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "double": np.dtype("f8"),
     "float": np.dtype("f4"),
     "i64": np.dtype("i8"),
@@ -124,7 +124,7 @@ def fingerprint(circuit: Circuit, *more: object) -> Iterator[bytes]:
         ).encode()
         if gate is CONSTANT:
             if isinstance(value, np.ndarray):
-                yield hashlib.sha256(np.ascontiguousarray(value)).digest()
+                yield hashlib.sha256(np.ascontiguousarray(value).data).digest()
             else:
                 yield repr(value).encode()
     yield repr((circuit.inputs, circuit.outputs, circuit.guards)).encode()

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .builder import Builder, Value, constant, lanes, size_of, vector_of
-from .graph import Access, Graph, Node, Shape
+from .graph import Graph
+from .nodes import Access, Node, Shape
 from .schedule import cost
 from .target import Target
 from .values import (
@@ -310,9 +311,7 @@ class _Writer:
 
     def _added(self, sums: Sequence[Value], ends: Sequence[Value]) -> list[Value]:
         order = self._order()
-        return [
-            fold(self.b, n.gate, x, y) for n, x, y in zip(order, sums, ends, strict=True)
-        ]
+        return [fold(self.b, n.gate, x, y) for n, x, y in zip(order, sums, ends, strict=True)]
 
     def _vectors(self, scope: Scope, n: int, carried: list[Value]) -> list[Value]:
         """Walk the last axis by vectors; the last few elements by a masked one."""

@@ -20,8 +20,8 @@ from . import cache, linking, target
 from .builder import module
 from .entry import Entry, EntryText, emit_entry
 from .layout import DTYPES, Layout, fingerprint
-from .graph import NotLowered
 from .lowering import Lowered, is_scalar, lowered, lowered_scalars
+from .nodes import NotLowered
 from .program import HostCall
 from .templates import described, signature_of
 from .threads import pool, thread_count
@@ -182,6 +182,8 @@ class Native:
             raise GuardError("plain Python would branch otherwise for these inputs")
         if status == 2:
             raise self._local.error
+        if status == 3:
+            raise no_threads(self.layout.threads)
 
     def _workspace(self) -> np.ndarray[Any, Any]:
         """Return memory that nobody else is using now."""
@@ -215,6 +217,13 @@ class Native:
             return 1
 
 
+def no_threads(count: int) -> OSError:
+    """Return the error of a program whose threads could not be started."""
+    return OSError(
+        f"{count} threads could not be started; set CHAINRULE_NUM_THREADS=1 to do without"
+    )
+
+
 def _place(place: tuple[int, int], frame: int) -> int:
     """Return the address of a node in memory."""
     slot, offset = place
@@ -225,7 +234,7 @@ def _read(shape: Any, place: tuple[int, int], like: Any, frame: int) -> Any:
     dtype = np.asarray(like).dtype
     count = int(np.prod(shape, dtype=int))
     raw = (ctypes.c_char * (count * dtype.itemsize)).from_address(_place(place, frame))
-    array = np.frombuffer(raw, dtype).reshape(shape)
+    array = np.frombuffer(memoryview(raw), dtype).reshape(shape)
     return array.item() if type(like) in (float, int, bool) else array[()]
 
 

@@ -2,7 +2,7 @@
 
 `@body(ptr frame, i64 thread)` calls the kernels; `@program(ptr frame)` runs it, on one thread or on
 a pool of them, and returns 0, or 1 where plain Python would have branched otherwise, or 2 where a
-gate that NumPy computes has raised. A frame is an array of pointers: the inputs' data, the
+gate that NumPy computes has raised, or 3 where the threads could not be started. A frame is an array of pointers: the inputs' data, the
 outputs', the constants', the workspace, the function that calls NumPy, the pool of threads, and
 the status (a number in the place of a pointer).
 """
@@ -17,16 +17,18 @@ import numpy as np
 
 from .builder import Builder, Value, constant, module
 from .epilogue import emit_epilogue, emit_turned
-from .graph import Access, Graph, Node
+from .graph import Graph
 from .layout import Layout
 from .loops import Emitted, Loops, bytes_of, emit_loops
 from .memory import ALIGNMENT, Span, offsets
+from .nodes import Access, Node
 from .schedule import Kernel, Schedule, is_over, leaves, plan
 from .target import Target
 from .threads import emit_barrier, emit_run
 from .values import MEMORY, Stream, aligned, fold, is_immediate, load, store
 
-_WIDE = 6000  # vector operations: what a kernel must cost to be split among threads
+_WIDE = 8000  # vector operations: what a kernel must cost to be split among threads
+_WAIT = 1500  # vector operations in the time of a barrier
 
 
 @dataclass(slots=True)
@@ -129,7 +131,9 @@ class Assembler:
         program = self._assembled(1)
         alone = any(k.source and k.source.form == "host" for k in self.schedule.kernels)
         if self.threads > 1 and not alone and program.layout.cost > 2 * _WIDE:
-            program = self._assembled(self.threads)
+            shared = self._assembled(self.threads)
+            if self.gain > 2 * self.waits * _WAIT:
+                program = shared
         program.layout.over = {
             o: i
             for o, i in self.wanted.items()
@@ -157,6 +161,9 @@ class Assembler:
             cost=sum(s.emitted.cost for _, ss in steps for s in ss),
         )
         program = Program([], layout, inputs, self.outputs)
+        wide = sum(s.emitted.cost for _, ss in steps for s in ss if s.wide)
+        self.gain = wide * (1 - 1 / threads)
+        self.waits = 0
         kernels: dict[str, Builder] = {}
         body = self._body(steps, program, kernels)
         program.builders = [*kernels.values(), body, self._entry(program, threads)]
@@ -178,7 +185,7 @@ class Assembler:
         return found
 
     def _steps(self, kernel: Kernel, threads: int) -> list[Step]:
-        graph, stored = self.graph, self.schedule.stored
+        graph = self.graph
         source = kernel.source
         if source is not None and source.form == "host":
             return []
@@ -207,9 +214,7 @@ class Assembler:
         partial: list[tuple[Node, Stream]] = []
         if wide and emitted.partial:
             partial = [
-                (n, s)
-                for n, s in loops.reductions
-                if product is not None or _is_split(loops, s)
+                (n, s) for n, s in loops.reductions if product is not None or _is_split(loops, s)
             ]
         return Step(emitted, wide, partial)
 
@@ -225,9 +230,7 @@ class Assembler:
                                "i1": "?"}[node.kind]).type(node.fill)  # fmt: skip
             fill = graph.node("constant", "constant", node.kind, (), value=number)
             whole = graph.whole(node)
-            parts.append(
-                Loops(node.shape, [(graph.whole(fill), aligned(whole, node.shape))], [])
-            )
+            parts.append(Loops(node.shape, [(graph.whole(fill), aligned(whole, node.shape))], []))
         for access, place in zip(node.operands, node.places, strict=True):
             out = aligned(place, place.shape)
             parts.append(Loops(place.shape, [(self._cast(access, node.kind), out)], []))
@@ -237,16 +240,14 @@ class Assembler:
         graph = self.graph
         if graph.nodes[access.node].kind == kind:
             return access
-        made = graph.node(
-            "each", "copy", kind, access.shape, operands=[access], operand_kind=kind
-        )
+        made = graph.node("each", "copy", kind, access.shape, operands=[access], operand_kind=kind)
         return graph.whole(made)
 
     # ------------------------------------------------------------------ memory
 
     def _place(self, steps: list[tuple[Kernel, list[Step]]]) -> None:
         """Give every node in memory its slot of the frame and its offset."""
-        graph, schedule = self.graph, self.schedule
+        graph = self.graph
         self.slot: dict[int, tuple[int, int]] = {}
         self.constants: list[Node] = []
         for k, number in enumerate(graph.inputs):
@@ -320,6 +321,7 @@ class Assembler:
             if slot <= self.work_slot or program_needs(self, slot):
                 self.bases[slot] = b.load("ptr", b.address(self.frame, slot, "ptr"))
         made = {n.number: k for k, (n, _) in enumerate(self.guards)}
+        self.last = ""
         for at, (kernel, parts) in enumerate(steps):
             self._report(program, kernel, parts)
             if kernel.source is not None and kernel.source.form == "host":
@@ -332,6 +334,7 @@ class Assembler:
         for node, seen in self.guards:
             if node.number not in self.schedule.place:
                 self._check(node, seen)
+        self._meet("")
         b.ret()
         return b
 
@@ -372,9 +375,7 @@ class Assembler:
                 else:
                     values.append(self._pointer(number, offset))
             if emitted.scratch:
-                base = b.address(
-                    self.bases[self.work_slot], self.extra[(at, k, "scratch")], "i8"
-                )
+                base = b.address(self.bases[self.work_slot], self.extra[(at, k, "scratch")], "i8")
                 if step.wide:
                     each = -(-emitted.scratch // ALIGNMENT) * ALIGNMENT
                     base = b.address(base, b.mul(self.thread, Value("i64", str(each))), "i8")
@@ -384,21 +385,30 @@ class Assembler:
 
         self._alone_unless(step.wide, call)
         if step.partial:
-            self._barrier()
             for node, _ in step.partial:
                 start = self.extra[(at, k, node.number)]
                 self._alone_unless(False, lambda n=node, s=start: self._combine(n, s))
 
     def _alone_unless(self, wide: bool, run: Any) -> None:
-        """Run on all threads, or on the first while the others wait."""
+        """Run on all threads, or on the first alone."""
         if self.count == 1:
             run()
-        elif wide:
+            return
+        self._meet("wide" if wide else "narrow")
+        if wide:
             run()
-            self._barrier()
         else:
             self.b.when(self.b.compare("eq", self.thread, Value("i64", "0")), run)
-            self._barrier()
+
+    def _meet(self, following: str) -> None:
+        """Wait for all threads where what follows may read what others have written.
+
+        What the first thread does alone it may follow up alone; "" is for all to read.
+        """
+        if self.count > 1 and self.last and not self.last == following == "narrow":
+            emit_barrier(self.b, self.bases[self.work_slot + 2])
+            self.waits += 1
+        self.last = following
 
     def _range(self, pieces: int, wide: bool) -> tuple[Value, Value]:
         if not wide:
@@ -408,10 +418,6 @@ class Assembler:
         following = b.add(self.thread, Value("i64", "1"))
         first = b.sdiv(b.mul(self.thread, all_of), count)
         return first, b.sdiv(b.mul(following, all_of), count)
-
-    def _barrier(self) -> None:
-        if self.count > 1:
-            emit_barrier(self.b, self.bases[self.work_slot + 2])
 
     def _combine(self, node: Node, start: int) -> None:
         """Add up what the threads have found, in the order of the threads."""
@@ -438,6 +444,7 @@ class Assembler:
         b = self.b
         if is_immediate(node):
             return
+        self._meet("")
         value = load(b, node.kind, self._pointer(node.number, 0), 0, 0, None, 1)
         if type(seen) is bool and node.kind != "i1":
             zero = constant(value.type, 0)
@@ -463,7 +470,10 @@ class Assembler:
             b.call("body", "void", frame, Value("i64", "0"))
         else:
             pool = b.load("ptr", b.address(frame, self.work_slot + 2, "ptr"))
-            emit_run(b, pool, Value("ptr", "@body"), frame)
+            failed = emit_run(b, pool, Value("ptr", "@body"), frame)
+            bad = b.compare("ne", failed, Value("i64", "0"))
+            b.ret(b.select(bad, Value("i64", "3"), b.load("i64", status)))
+            return b
         b.ret(b.load("i64", status))
         return b
 

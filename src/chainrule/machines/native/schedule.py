@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .elementwise import COST
-from .graph import Access, Graph, Node, Shape
+from .graph import Graph
+from .nodes import Access, Node, Shape
 
 _CHEAP = 3  # additions: what a store and a load cost, roughly
 _ROUNDS = 24
@@ -89,8 +90,8 @@ def plan(graph: Graph, outputs: Sequence[int], after: dict[int, int]) -> Schedul
             stored |= dear
             continue
         moved = False
-        for output, source in after.items():
-            last = _last_reader(graph, schedule, source)
+        for output, over in after.items():
+            last = _last_reader(graph, schedule, over)
             if schedule.place[output] < last and late.get(output, 0) < last:
                 late[output] = last
                 moved = True
@@ -183,11 +184,7 @@ def _read_twice(graph: Graph, schedule: Schedule) -> set[int]:
         if node.form == "each":
             price[node.number] = min(
                 cost(node)
-                + sum(
-                    price.get(a.node, 0)
-                    for a in node.operands
-                    if a.node not in schedule.stored
-                ),
+                + sum(price.get(a.node, 0) for a in node.operands if a.node not in schedule.stored),
                 1000,
             )
     for at, kernel in enumerate(schedule.kernels):

@@ -12,7 +12,8 @@ from typing import Any
 
 from .builder import Builder, Value, constant, lanes_of, vector_of
 from .elementwise import EMITTERS
-from .graph import FLOATS, Access, Graph, Node, Shape
+from .graph import Graph
+from .nodes import FLOATS, Access, Node, Shape
 
 MEMORY = {"i1": "i8"}  # a truth value is a byte in memory
 
@@ -29,9 +30,7 @@ class Stream:
 def aligned(access: Access, domain: Shape) -> Stream:
     """Return an access as it is walked along a domain: stretched axes do not move."""
     lead = len(domain) - len(access.shape)
-    strides = tuple(
-        0 if n == 1 else s for n, s in zip(access.shape, access.strides, strict=True)
-    )
+    strides = tuple(0 if n == 1 else s for n, s in zip(access.shape, access.strides, strict=True))
     if lead < 0:  # axes of length 1 in front
         return Stream(access.node, access.offset, strides[-lead:])
     return Stream(access.node, access.offset, (0,) * lead + strides)
@@ -90,7 +89,13 @@ def load(
 
 
 def store(
-    b: Builder, value: Value, pointer: Value, stride: int, lanes: int, mask: Value | None, count: int
+    b: Builder,
+    value: Value,
+    pointer: Value,
+    stride: int,
+    lanes: int,
+    mask: Value | None,
+    count: int,
 ) -> None:
     """Store elements along the last axis; `count` lanes of them are real."""
     if value.element == "i1":
@@ -136,7 +141,12 @@ class Expressions:
     """
 
     def __init__(
-        self, graph: Graph, stored: set[int], domain: Shape, roots: Sequence[Access], given: set[int]
+        self,
+        graph: Graph,
+        stored: set[int],
+        domain: Shape,
+        roots: Sequence[Access],
+        given: set[int],
     ) -> None:
         self.graph = graph
         self.domain = domain
@@ -166,9 +176,7 @@ class Expressions:
     def _is_given(self, access: Access) -> bool:
         node = self.graph.nodes[access.node]
         return (
-            access.node in self._given
-            and access.is_whole(node.shape)
-            and node.shape == self.domain
+            access.node in self._given and access.is_whole(node.shape) and node.shape == self.domain
         )
 
     def levels(self, streams: dict[Access, Stream], rank: int) -> dict[int, int]:
@@ -190,7 +198,7 @@ class Expressions:
             return max((k + 1 for k, s in enumerate(streams[access].strides) if s), default=0)
         if is_immediate(node):
             return 0
-        return found[node.number] if node.number in found else rank  # a product is innermost
+        return found.get(node.number, rank)  # a product is innermost
 
     def compute(self, b: Builder, node: Node, operands: Sequence[Value]) -> Value:
         """Emit one node's gate."""

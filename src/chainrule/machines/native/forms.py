@@ -1,0 +1,303 @@
+"""What each structural gate is to the native machine: a view, or a node of some form.
+
+A form is called with the graph, the row, its gate, what it reads and its settings, and returns how
+the row reads a node; None hands the gate to NumPy. To teach the machine a structural gate, add a
+function and its line in `FORMS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...gates import Gate
+from ...gates.rules import axes_of
+from .nodes import (
+    FLOATS,
+    Access,
+    Node,
+    Shape,
+    broadcast,
+    contiguous,
+    kind_of,
+    lined_up,
+    restrided,
+    sliced,
+)
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+_WORTH_TURNING = 3  # rows: a product of fewer reads its second factor as it lies
+_REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+
+
+def _same(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    value = graph.columns.values[row]
+    source = sources[0]
+    if np.shape(value) != source.shape:
+        return _reshape(graph, source, np.shape(value))
+    return source
+
+
+def _astype(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    value = graph.columns.values[row]
+    kind = kind_of(value)
+    source = graph.nodes[sources[0].node].kind
+    if kind == source:
+        return sources[0]
+    if kind not in FLOATS.values():
+        return None  # a float too large for an integer: NumPy's own answer depends on the machine
+    made = graph.node(
+        "each", "copy", kind, np.shape(value), operands=sources, operand_kind=kind, row=row
+    )
+    return graph.whole(made)
+
+
+def _transpose(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access:
+    (x,) = sources
+    axes = settings.get("axes")
+    order = range(len(x.shape))[::-1] if axes is None else [k % len(x.shape) for k in axes]
+    return replace(
+        x,
+        shape=tuple(x.shape[k] for k in order),
+        strides=tuple(x.strides[k] for k in order),
+    )
+
+
+def _reshaped(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    if settings.get("order", "C") != "C":
+        return None
+    return _reshape(graph, sources[0], np.shape(graph.columns.values[row]))
+
+
+def _reshape(graph: Graph, x: Access, shape: Shape) -> Access:
+    """Return the elements in another shape; copied where strides cannot say it."""
+    strides = restrided(x, shape)
+    if strides is None:
+        return _reshape(graph, graph.copy(x), shape)
+    return replace(x, shape=shape, strides=strides)
+
+
+def _broadcast(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access:
+    return broadcast(sources[0], np.shape(graph.columns.values[row]))
+
+
+def _flip(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access:
+    (x,) = sources
+    offset, strides = x.offset, list(x.strides)
+    for k in axes_of(len(x.shape), settings.get("axis")):
+        offset += max(x.shape[k] - 1, 0) * strides[k]
+        strides[k] = -strides[k]
+    return replace(x, offset=offset, strides=tuple(strides))
+
+
+def _index(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    if len(sources) != 1:
+        return None
+    return sliced(sources[0], settings["template"])
+
+
+def _diagonal(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access:
+    (x,) = sources
+    by, n = settings.get("offset", 0), len(x.shape)
+    one, two = settings.get("axis1", 0) % n, settings.get("axis2", 1) % n
+    length = np.shape(graph.columns.values[row])[-1]
+    offset = x.offset + (by * x.strides[two] if by > 0 else -by * x.strides[one]) * (length > 0)
+    rest = [k for k in range(n) if k not in (one, two)]
+    return Access(
+        x.node,
+        (*(x.shape[k] for k in rest), length),
+        offset,
+        (*(x.strides[k] for k in rest), x.strides[one] + x.strides[two]),
+    )
+
+
+def _pieces(graph: Graph, row: int, parts: list[Access], fill: float | None) -> Node:
+    value = graph.columns.values[row]
+    return graph.node(
+        "pieces", graph.columns.gates[row].name, kind_of(value), np.shape(value),
+        operands=parts, fill=fill, row=row,
+    )  # fmt: skip
+
+
+def _concatenate(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    axis = settings.get("axis", 0)
+    if axis is None:
+        sources = [_reshape(graph, s, (math.prod(s.shape),)) for s in sources]
+        axis = 0
+    made = _pieces(graph, row, sources, None)
+    axis %= len(made.shape)
+    start = 0
+    for s in sources:
+        part = (*(slice(None),) * axis, slice(start, start + s.shape[axis]))
+        start += s.shape[axis]
+        made.places.append(_place(graph, made, part))
+    return graph.whole(made)
+
+
+def _place(graph: Graph, node: Node, template: Any) -> Access:
+    place = sliced(graph.whole(node), template)
+    assert place is not None
+    return place
+
+
+def _stack(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    made = _pieces(graph, row, sources, None)
+    axis = settings.get("axis", 0) % len(made.shape)
+    for k in range(len(sources)):
+        made.places.append(_place(graph, made, (*(slice(None),) * axis, k)))
+    return graph.whole(made)
+
+
+def _scatter(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    if len(sources) != 1:
+        return None
+    value = graph.columns.values[row]
+    whole = Access(-1, np.shape(value), 0, contiguous(np.shape(value)))
+    place = sliced(whole, settings["template"])
+    if place is None:
+        return None
+    made = _pieces(graph, row, [lined_up(sources[0], place.shape)], 0.0)
+    made.places.append(replace(place, node=made.number))
+    return graph.whole(made)
+
+
+def _set_index(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    if len(sources) != 2:
+        return None
+    shape = sources[0].shape
+    place = sliced(Access(-1, shape, 0, contiguous(shape)), settings["template"])
+    if place is None:
+        return None
+    made = _pieces(graph, row, [sources[0], lined_up(sources[1], place.shape)], None)
+    made.places += [graph.whole(made), replace(place, node=made.number)]
+    return graph.whole(made)
+
+
+def _pad(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    fill = settings.get("constant_values", 0)
+    if (
+        settings.get("mode", "constant") != "constant"
+        or np.ndim(fill)
+        or isinstance(settings["pad_width"], dict)
+    ):
+        return None
+    (x,) = sources
+    widths = np.broadcast_to(settings["pad_width"], (len(x.shape), 2))
+    made = _pieces(graph, row, [x], float(fill))
+    part = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(widths, x.shape, strict=True))
+    made.places.append(_place(graph, made, part))
+    return graph.whole(made)
+
+
+def _reduce(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    (x,) = sources
+    value = graph.columns.values[row]
+    kind, source = kind_of(value), graph.nodes[x.node].kind
+    axes = axes_of(len(x.shape), settings.get("axis"))
+    axes = tuple(k for k in axes if x.shape[k] != 1)
+    if gate.name in ("any", "all") and source != "i1":
+        return None
+    if gate.name in ("max", "min", "prod") and source not in FLOATS.values():
+        return None
+    if gate.name in ("max", "min") and math.prod(x.shape) == 0:
+        return None
+    if not axes and kind == source:
+        return _reshape(graph, x, np.shape(value))
+    kept = tuple(n for k, n in enumerate(x.shape) if k not in axes)
+    made = graph.node(
+        "reduce", gate.name, kind, kept, operands=[x], axes=axes, operand_kind=kind, row=row
+    )
+    return _reshape(graph, graph.whole(made), np.shape(value))
+
+
+def _matmul(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    value = graph.columns.values[row]
+    kind = kind_of(value)
+    if kind not in FLOATS.values():
+        return None
+    x, y = (_as_kind(graph, s, kind) for s in sources)
+    if len(x.shape) == 1:
+        x = replace(x, shape=(1, *x.shape), strides=(0, *x.strides))
+    if len(y.shape) == 1:
+        y = replace(y, shape=(*y.shape, 1), strides=(*y.strides, 0))
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    x = broadcast(x, (*batch, *x.shape[-2:]))
+    y = broadcast(y, (*batch, *y.shape[-2:]))
+    if batch and not any(y.strides[:-2]):  # one matrix for the whole batch: one long product
+        rows = math.prod(x.shape[:-1])
+        strides = restrided(x, (rows, x.shape[-1]))
+        if strides is not None:
+            x = replace(x, shape=(rows, x.shape[-1]), strides=strides)
+            y, batch = replace(y, shape=y.shape[-2:], strides=y.strides[-2:]), ()
+    if y.shape[-1] == 1:
+        y = replace(y, strides=(*y.strides[:-1], 1))
+    elif y.strides[-1] != 1 and x.shape[-2] >= _WORTH_TURNING:
+        y = graph.turned(y)
+    shape = (*batch, x.shape[-2], y.shape[-1])
+    made = graph.node("product", gate.name, kind, shape, operands=[x, y], row=row)
+    return _reshape(graph, graph.whole(made), np.shape(value))
+
+
+def _as_kind(graph: Graph, x: Access, kind: str) -> Access:
+    if graph.nodes[x.node].kind == kind:
+        return x
+    made = graph.node("each", "copy", kind, x.shape, operands=[x], operand_kind=kind)
+    return graph.whole(made)
+
+
+_Form = Callable[["Graph", int, Gate, list[Access], dict[str, Any]], Access | None]
+FORMS: dict[str, _Form] = {
+    **dict.fromkeys(("positive", "copy", "item"), _same),
+    **dict.fromkeys(_REDUCTIONS, _reduce),
+    "astype": _astype,
+    "transpose": _transpose,
+    "reshape": _reshaped,
+    "squeeze": _reshaped,
+    "expand_dims": _reshaped,
+    "broadcast_to": _broadcast,
+    "flip": _flip,
+    "index": _index,
+    "diagonal": _diagonal,
+    "concatenate": _concatenate,
+    "stack": _stack,
+    "scatter": _scatter,
+    "set_index": _set_index,
+    "pad": _pad,
+    "matmul": _matmul,
+}
