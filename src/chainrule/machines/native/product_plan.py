@@ -19,8 +19,13 @@ from .target import Target
 # Bytes of a panel of B (all its k, the columns of one tile) that stay in the second cache while
 # the rows of A run past it. A longer panel is cut along k.
 PANEL = 384 * 1024
-# A smaller panel, or one that few tiles of rows read, is not worth a copy.
-WORTH_PACKING, TILES_TO_PACK = 24 * 1024, 6
+# A panel is copied together where it is too large for the first cache and so many rows read it
+# that the copy costs nothing to speak of; or where its rows are a multiple of a page apart, so
+# that they fall on the same few places of the caches, and at least some tiles read it.
+WORTH_PACKING, ROWS_TO_PACK, TILES_TO_PACK = 64 * 1024, 256, 5
+PAGE = 4096
+# More sums than this leave LLVM too few registers, and gain nothing.
+MOST_SUMS = 24
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,9 @@ def _plans(product: Product, target: Target) -> Iterator[Plan]:
     else:
         shapes = [
             (height, width)
-            for width in range(1, min(max(vectors, 1), 6) + 1)
+            for width in range(1, min(max(vectors, 1), 8 if rows == 1 else 4) + 1)
             for height in range(1, max(rows, 1) + 1)
-            if height * width + width + 1 <= target.registers - (1 if width > 1 else 0)
+            if height * width <= min(MOST_SUMS, target.registers - width - 2)
         ]
     for most, width in shapes:
         row_tiles = -(-rows // most)
@@ -147,15 +152,15 @@ def _filled(
     vectors = -(-product.columns // lanes)
     size = size_of(product.kind)
     row = width * lanes * size
-    block = product.inner
-    if product.b_column == 1 and product.inner * row > PANEL:
-        blocks = -(-product.inner * row // PANEL)
-        block = -(-product.inner // blocks)
-    packed = (
-        product.b_column == 1
-        and block * row > WORTH_PACKING
-        and row_tiles >= TILES_TO_PACK
+    block, panel = product.inner, product.inner * row
+    reread = product.b_column == 1 and row_tiles >= TILES_TO_PACK
+    if reread and panel > PANEL:
+        block = -(-product.inner // -(-panel // PANEL))
+    packed = block < product.inner or (
+        reread
+        and panel > WORTH_PACKING
         and product.columns * size > row
+        and (product.rows >= ROWS_TO_PACK or product.b_inner * size % PAGE == 0)
     )
     return Plan(
         height=height,
@@ -167,25 +172,30 @@ def _filled(
         tail=product.columns % lanes,
         by_columns=by_columns,
         block=block,
-        packed=packed or block < product.inner,
+        packed=packed,
     )
 
 
-def _cost(p: Plan, product: Product, target: Target) -> tuple[float, ...]:
+def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
     """Return the cycles of the thread with most to do, by a simple model."""
+    size = size_of(product.kind)
     along_rows = [(p.height, p.tall), (p.height - 1, p.row_tiles - p.tall)]
     along_columns = [(p.width, p.column_tiles - 1), (p.last_width, min(p.column_tiles, 1))]
-    total = 0.0
+    # Rows of A a page apart share the eight or so places that the first cache has for them.
+    crowded = product.a_inner == 1 and p.height > 8 and product.a_row * size % PAGE == 0
+    total, texts = 0.0, 0
     for height, rows in along_rows:
         for width, columns in along_columns:
             sums = height * width
             if sums * rows * columns == 0:
                 continue
             chains = max(1, min(-(-CHAINS // sums), product.inner // 2))
-            # What an FMA waits for: its own chain, the loads, the decoding of all else.
-            step = max(sums, 0.75 * (height + width) + 0.5, 4.0 / chains) + 1.5 / chains
-            total += rows * columns * (product.inner * step + 2.0 * sums + 20)
+            # What a round of k waits for: the FMAs, the loads, or the FMA that it adds to.
+            step = max(sums, 0.75 * (height + width) + 0.5, 4.0 / chains) + 0.5 / chains
+            total += rows * columns * (product.inner * step + sums + 6)
+            texts += 1
     pieces = max(p.pieces, 1)
     share = -(-pieces // product.threads) / pieces
-    # Of equal costs the higher tile: it reads B less often.
-    return total * share, -p.height
+    # Each size of tile is a text of its own, that LLVM takes its time for.
+    total *= share * (1.1 if crowded else 1.0) * (1.0 + 0.02 * max(texts - 1, 0))
+    return total, -p.height  # of equal costs the higher tile: it reads B less often
