@@ -4,7 +4,7 @@ LLVM's import and its loader take longer than all else that a warm start does, a
 little more than sections to copy and addresses to fill in. This does so for the objects that our
 own compiler writes on Linux, x86-64 (System V ABI, gABI 4.1 chapter 4, and AMD64 supplement 1.0
 section 4.4). What it does not know, another system or another relocation, is left to LLVM's
-loader: add a relocation in `_relocate`.
+loader: a new relocation goes into `_KNOWN` and `_relocate`.
 
 Code, constants and data have pages of their own, and none is ever writable and executable at
 once. What is loaded stays as long as the process: threads may run in it to the very end.
@@ -41,6 +41,7 @@ _ABSOLUTE, _RESERVED = 0xFFF1, 0xFF00  # numbers in the place of a symbol's sect
 _DATA_OR_CODE = (0, 1, 2, 3)  # kinds of symbols: untyped, data, function, section
 _ABS64, _PC32, _PLT32, _PC64 = 1, 2, 4, 24
 _THROUGH_TABLE = (9, 41, 42)  # GOTPCREL, GOTPCRELX, REX_GOTPCRELX
+_KNOWN = {_ABS64, _PC32, _PLT32, _PC64, *_THROUGH_TABLE}
 _JUMP = b"\xff\x25\x02\x00\x00\x00\x0f\x0b"  # jmp *2(%rip); ud2; then the address to jump to
 _LARGEST = 1 << 30  # bytes: 32 bits must reach from anywhere to anywhere
 _PAGE = mmap.PAGESIZE
@@ -79,7 +80,7 @@ def link(code: bytes, names: Sequence[str], symbols: Mapping[str, int]) -> list[
         raise UnsupportedError("objects of another system")
     try:
         return _Object(code, symbols).load(names)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise ValueError(f"a damaged object file: {error}") from error
 
 
@@ -102,8 +103,9 @@ class _Object:
             for s in self._sections
             if s["type"] == _RELA and self._is_loaded(self._sections[s["info"]])
         ]
-        if any(s["type"] == _REL for s in self._sections):
-            raise UnsupportedError("relocations without addends")
+        kinds = {kind for _, some in self._relocations for kind in some["type"].tolist()}
+        if not kinds <= _KNOWN or any(s["type"] == _REL for s in self._sections):
+            raise UnsupportedError(f"relocations of types {kinds - _KNOWN or 'without addends'}")
 
     def load(self, names: Sequence[str]) -> list[int]:
         """Put everything in its place; return the functions' addresses."""
@@ -141,9 +143,8 @@ class _Object:
                 kinds[kind].append(number)
         self._places: dict[int, int] = {}
         self._pages: dict[str, tuple[int, int]] = {}
-        far = self._referred(lambda types: types == _PLT32)
-        far = far[self._symbols["section"][far] == 0]
-        extra = {"code": far, "constants": self._referred(lambda t: np.isin(t, _THROUGH_TABLE))}
+        far = [n for n in self._referred(_PLT32) if self._symbols["section"][n] == 0]
+        extra = {"code": far, "constants": self._referred(*_THROUGH_TABLE)}
         self._slots: dict[str, dict[int, int]] = {}
         end = 0
         for kind, numbers in kinds.items():
@@ -156,7 +157,7 @@ class _Object:
                 self._places[number] = end = -(-end // align) * align
                 end += int(section["size"])
             end = -(-end // 16) * 16
-            self._slots[kind] = {int(s): end + 16 * k for k, s in enumerate(extra.get(kind, ()))}
+            self._slots[kind] = {s: end + 16 * k for k, s in enumerate(extra.get(kind, ()))}
             end += 16 * len(self._slots[kind])
             end = -(-end // _PAGE) * _PAGE
             if end > _LARGEST:
@@ -183,19 +184,26 @@ class _Object:
 
     # ------------------------------------------------------------------ symbols
 
-    def _referred(self, chosen: Any) -> np.ndarray[Any, Any]:
-        """Return the symbols that relocations of the chosen types name."""
-        found = [r["symbol"][chosen(r["type"])] for _, r in self._relocations]
-        numbers = np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
-        if len(numbers) and numbers[-1] >= len(self._symbols):
+    def _referred(self, *types: int) -> list[int]:
+        """Return the symbols that relocations of these types name; without types, of all."""
+        # Not np.unique: it imports numpy.ma, which takes longer than everything here.
+        found = {
+            number
+            for _, relocations in self._relocations
+            for kind, number in zip(
+                relocations["type"].tolist(), relocations["symbol"].tolist(), strict=True
+            )
+            if kind in types or not types
+        }
+        if max(found, default=0) >= len(self._symbols):
             raise ValueError("a damaged object file: symbol number")
-        return numbers
+        return sorted(found)
 
     @functools.cached_property
     def _addresses(self) -> np.ndarray[Any, Any]:
         """The address of every symbol that a relocation names; 0 for the others."""
         found = np.zeros(len(self._symbols), np.int64)
-        for number in self._referred(lambda types: types >= 0):
+        for number in self._referred():
             found[number] = self._address(self._symbols[number])
         return found
 
@@ -241,7 +249,7 @@ class _Object:
     def _relocate(self, number: int, relocations: np.ndarray[Any, Any]) -> None:
         """Fill in a section's addresses, all of one type at once: there may be thousands."""
         size = int(self._sections[number]["size"])
-        for kind in np.unique(relocations["type"]).tolist():
+        for kind in sorted({*relocations["type"].tolist()}):
             some = relocations[relocations["type"] == kind]
             width = 8 if kind in (_ABS64, _PC64) else 4
             if int(some["offset"].max()) > size - width:
@@ -249,12 +257,10 @@ class _Object:
             places = some["offset"].astype(np.int64) + self._places[number]
             to = self._addresses[some["symbol"]]
             if kind == _PLT32:
-                to = np.where(np.isin(some["symbol"], [*self._slots["code"]]),
-                              self._through("code", some["symbol"]), to)  # fmt: skip
+                jumps = self._through("code")[some["symbol"]]
+                to = np.where(jumps, jumps, to)
             elif kind in _THROUGH_TABLE:
-                to = self._through("constants", some["symbol"])
-            elif kind not in (_ABS64, _PC32, _PC64):
-                raise UnsupportedError(f"a relocation of type {kind}")
+                to = self._through("constants")[some["symbol"]]
             values = to + some["addend"]
             if kind != _ABS64:
                 values -= places + self._base
@@ -263,14 +269,15 @@ class _Object:
             spread = places[:, None] + np.arange(width)
             self._memory[spread] = values.view(np.uint8).reshape(-1, 8)[:, :width]
 
-    def _through(self, kind: str, symbols: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the addresses of the jumps, or table entries, for symbols; fill these in."""
-        slots = self._slots[kind]
-        for number, place in slots.items():
-            entry = np.int64(self._addresses[number]).tobytes()
+    def _through(self, kind: str) -> np.ndarray[Any, Any]:
+        """Fill in the jumps, or the table; return each symbol's, 0 where it has none."""
+        found = np.zeros(len(self._symbols), np.int64)
+        for number, place in self._slots[kind].items():
+            entry = self._addresses[number].tobytes()
             entry = _JUMP + entry if kind == "code" else entry
             self._memory[place : place + len(entry)] = np.frombuffer(entry, np.uint8)
-        return np.array([self._base + slots.get(int(n), 0) for n in symbols], np.int64)
+            found[number] = self._base + place
+        return found
 
 
 # ---------------------------------------------------------------------- the process
