@@ -126,13 +126,13 @@ def test_what_cannot_be_changed(kind):
 
 @either
 def test_a_cycle_is_collected(kind):
-    held = []
-    f = kind(lambda: held[0])
-    held.append(f)
-    f.itself = f
-    gone = weakref.ref(f)
-    assert f() is f
-    del f, held
+    def cycle():
+        f = kind(lambda: f)
+        f.itself = f
+        assert f() is f
+        return weakref.ref(f)
+
+    gone = cycle()
     gc.collect()
     assert gone() is None
 
