@@ -192,7 +192,11 @@ def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
             chains = max(1, min(-(-CHAINS // sums), product.inner // 2))
             # What a round of k waits for: the FMAs, the loads, or the FMA that it adds to.
             step = max(sums, 0.75 * (height + width) + 0.5, 4.0 / chains) + 0.5 / chains
-            total += rows * columns * (product.inner * step + sums + 6)
+            # The end of a tile and the start of the next overlap, the less the more sums there are;
+            # and less where an element of A is spread into a register of its own, for several
+            # vectors, than where it is part of its only FMA. Fitted to measurements.
+            end = (3 + 0.25 * sums + 0.06 * sums**2) * (1.8 if width > 1 else 1.0)
+            total += rows * columns * (product.inner * step + end)
             texts += 1
     pieces = max(p.pieces, 1)
     share = -(-pieces // product.threads) / pieces
