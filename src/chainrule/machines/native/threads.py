@@ -37,11 +37,10 @@ _SPIN = 60e-6  # seconds; about what it costs to sleep and be woken
 _SPIN_CROWDED = 2e-6  # where there are fewer processors than threads, the others need them
 _MOST = 1024  # threads: more is a slip of the pen
 _HEAD, _WORKER = 4096, 128  # bytes: at least those of `%pool` without workers, of `%worker`
-_PAUSES = {
-    "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
-    # Not `yield`, which does nothing on most: isb takes as long as a pause should.
-    "aarch64": ("declare void @llvm.aarch64.isb(i32)", "call void @llvm.aarch64.isb(i32 15)"),
-}
+_X86 = "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
+# Not `yield`, which does nothing on most: isb takes as long as a pause should.
+_ARM = "declare void @llvm.aarch64.isb(i32)", "call void @llvm.aarch64.isb(i32 15)"
+_PAUSES = {"x86_64": _X86, "amd64": _X86, "aarch64": _ARM, "arm64": _ARM}
 _LOCK = threading.Lock()
 _POOLS: dict[int, int] = {}  # threads to address
 
@@ -64,18 +63,17 @@ def thread_count(threads: int | None = None) -> int:
         If the number, or that of the variable, is none of 1 to 1024.
     """
     if threads is not None:
-        try:
-            count = operator.index(threads)
-        except TypeError:
-            count = -1
-        if isinstance(threads, bool) or not 1 <= count <= _MOST:
-            kind = ValueError if count >= 0 or isinstance(threads, int) else TypeError
-            raise kind(f"threads is a whole number from 1 to {_MOST}, not {threads!r}")
+        wrong = f"threads is a whole number from 1 to {_MOST}, not {threads!r}"
+        if isinstance(threads, bool) or not hasattr(threads, "__index__"):
+            raise TypeError(wrong)
+        count = operator.index(threads)
+        if not 1 <= count <= _MOST:
+            raise ValueError(wrong)
     elif word := os.environ.get("CHAINRULE_NUM_THREADS", "").strip():
         count = int(word) if word.isascii() and word.isdigit() and len(word) < 9 else 0
         if not 1 <= count <= _MOST:
             raise ValueError(
-                f"the environment variable CHAINRULE_NUM_THREADS is {word!r}; "
+                f"the environment variable CHAINRULE_NUM_THREADS is {word[:40]!r}; "
                 f"it must be a whole number from 1 to {_MOST}, or unset"
             )
     else:
@@ -157,13 +155,7 @@ class _Runtime(NamedTuple):
 @functools.cache
 def _runtime() -> _Runtime:
     """Compile or fetch the functions of `threads.ll`."""
-    with open(os.path.join(os.path.dirname(__file__), "threads.ll"), encoding="utf-8") as file:
-        text = file.read()
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
-        platform.machine().lower(), platform.machine().lower()
-    )
-    declare, pause = _PAUSES.get(machine, ("", ""))
-    text = text.replace("{declare}", declare).replace("{pause}", pause)
+    text = _text(platform.machine().lower())
     key = cache.key(["threads", text])
     found = cache.load(key)
     code = found["object"] if found else target.compile_object(text, target.host())
@@ -181,6 +173,14 @@ def _runtime() -> _Runtime:
         function(ctypes.c_void_p)(stop),
         _measured(pausing),
     )
+
+
+def _text(machine: str) -> str:
+    """Return `threads.ll` for a processor, named as the system names it."""
+    with open(os.path.join(os.path.dirname(__file__), "threads.ll"), encoding="utf-8") as file:
+        text = file.read()
+    declare, pause = _PAUSES.get(machine, ("", ""))
+    return text.replace("{declare}", declare).replace("{pause}", pause)
 
 
 def _measured(pausing: Any) -> float:
