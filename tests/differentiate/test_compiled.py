@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 
-MACHINES = ("interpret", "staged")
+MACHINES = ("interpret", "staged", "native")
 
 
 def weighed(x, y=2.0, z=5.0, *, w=0.0):

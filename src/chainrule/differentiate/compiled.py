@@ -130,17 +130,21 @@ class Compiled:
         if current_tape() is not None or any(isinstance(leaf, Traced) for leaf in leaves):
             return self._function(*args, **keywords)  # inside another trace: be part of it
         known = self._recorded.setdefault(key, [])
-        for run in tuple(known):
-            try:
-                result = run(*(leaves if leaves is given else filter(is_traceable, leaves)))
-            except GuardError:
-                continue
-            if _is_finite(result):
-                return result
-            # An infinity may hide a branch not taken, whose slope was finite where it was traced.
-            return self._function(*args, **keywords)
-        with self._lock:
-            return self._new_path(known, args, keywords)
+        tried = 0
+        while True:
+            for run in known[tried:]:
+                tried += 1
+                try:
+                    result = run(*(leaves if leaves is given else filter(is_traceable, leaves)))
+                except GuardError:
+                    continue
+                if _is_finite(result):
+                    return result
+                # An infinity may hide a branch not taken, whose slope was finite where traced.
+                return self._function(*args, **keywords)
+            with self._lock:
+                if len(known) == tried:  # else another thread has just recorded one: perhaps this
+                    return self._new_path(known, args, keywords)
 
     def _new_path(self, known: list[Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if len(known) >= self._most:

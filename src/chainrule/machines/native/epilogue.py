@@ -69,7 +69,8 @@ def emit_turned(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
     b.ret()
     keys = [(access.node, access.offset), (node.number, 0)]
     count = transpose_pieces(kind, rows, columns, target)
-    return Emitted(b, keys, count, False, 2.0 * node.size / target.lanes(kind))
+    cost_of_all = 2.0 * node.size / target.lanes(kind)
+    return Emitted(b, keys, count, False, cost_of_all, 0, ["transpose"])
 
 
 class _Writer:
@@ -134,7 +135,9 @@ class _Writer:
         body = self.product.inner + sum(cost(n) for n in self.expressions.inlined) + 2
         total = work * body / self.width
         partial = bool(self.loops.reductions) and count > 1
-        return Emitted(b, arguments, count, partial, total, self.scratch)
+        gates = [self.node.gate, *(n.gate for n in self.expressions.inlined)]
+        gates += [n.gate for n, _ in self.loops.reductions]
+        return Emitted(b, arguments, count, partial, total, self.scratch, gates)
 
     def _clear(self, node: Node, s: Stream) -> None:
         b, kind = self.b, MEMORY.get(node.kind, node.kind)

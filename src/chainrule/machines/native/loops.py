@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .builder import Builder, Value, constant, lanes, size_of, vector_of
 from .graph import Graph
@@ -73,6 +73,8 @@ class Emitted:
         Estimated time of all the work, in vector operations.
     scratch : int
         Bytes of workspace per thread, the last pointer; 0 where there is none.
+    gates : list of str
+        What is computed on the way.
     """
 
     builder: Builder
@@ -81,6 +83,7 @@ class Emitted:
     partial: bool
     cost: float
     scratch: int = 0
+    gates: list[str] = field(default_factory=list)
 
 
 def lanes_for(graph: Graph, numbers: Sequence[int], target: Target) -> int:
@@ -196,7 +199,8 @@ class _Writer:
 
     def _done(self, pieces: int, partial: bool) -> Emitted:
         arguments = [(node, offset) for _, node, offset in self.keys]
-        return Emitted(self.b, arguments, pieces, partial, self.total)
+        gates = [n.gate for n in self.expressions.inlined] + [n.gate for n, _ in self.sums]
+        return Emitted(self.b, arguments, pieces, partial, self.total, 0, gates)
 
     def _split_of(self, s: Stream) -> int | None:
         """Return from which axis on everything is reduced; None where a kept axis is inside."""

@@ -478,7 +478,8 @@ class Assembler:
         return b
 
     def _report(self, program: Program, kernel: Kernel, parts: list[Step]) -> None:
-        gates = [n.gate for n in _nodes(kernel)]
+        gates = [gate for step in parts for gate in step.emitted.gates]
+        gates = gates or [n.gate for n in _nodes(kernel)]
         shape = "x".join(map(str, kernel.domain)) or "1"
         program.layout.report.append(f"{shape:>16}  {', '.join(gates)}")
 

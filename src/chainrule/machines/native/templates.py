@@ -28,14 +28,14 @@ def signature_of(circuit: Circuit) -> Signature | None:
         return None
     values = circuit.columns.values
     arguments = []
-    for argument in circuit.arguments:
-        leaves = [
-            Static(leaf) if row is None else _taken(values[row])
-            for leaf, row in zip(argument.leaves, argument.rows, strict=True)
-        ]
-        arguments.append(argument.tree.build(leaves))
-    given = [_given(k, values[row]) for k, row in enumerate(circuit.outputs)]
     try:
+        for argument in circuit.arguments:
+            leaves = [
+                Static(leaf) if row is None else _taken(values[row])
+                for leaf, row in zip(argument.leaves, argument.rows, strict=True)
+            ]
+            arguments.append(argument.tree.build(leaves))
+        given = [_given(k, values[row]) for k, row in enumerate(circuit.outputs)]
         return Signature(tuple(arguments), circuit.output_tree.build(given))
     except (TypeError, ValueError):  # a container or dtype of its own kind: Python's to take
         return None
