@@ -242,6 +242,18 @@ def test_a_long_epilogue_in_a_loop_takes_no_more_stack(rng):
     assert (ones[3].reshape(10, -1)[:, :16] == rounds).all()
 
 
+@pytest.mark.parametrize("kind", ["float", "double"])
+@pytest.mark.parametrize("lines", [0, 100])
+@pytest.mark.parametrize("shape", [(35, 5, 30), (64, 2, 60), (16, 7, 61), (130, 3, 50)])
+def test_narrow_products_are_computed_upright(shape, lines, kind, rng):
+    rows, columns, inner = shape
+    for threads in (1, 2):
+        p = Product(*shape, kind, 1, rows, columns, threads=threads)
+        assert product_plan.is_upright(p, host()) or host().lanes(kind) < 8
+        check(p, host(), rng, lines=lines)
+    check(Product(*shape, kind, 1, rows + 3, 1, inner), host(), rng)
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("strides", [(20, 1, 18, 1), (1, 20, 18, 1), (20, 1, 1, 20)])
 def test_what_is_not_finite_passes_where_it_belongs(odd, strides, rng):

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .builder import Builder, Value, size_of, vector_of
-from .product_plan import Plan, Product, in_dots, plan
+from .product_plan import Plan, Product, flipped, in_dots, is_lying, is_upright, plan
 from .product_tiles import Finish, Operands, dots, first_lanes, tile
 from .target import Target
+from .transpose import turned
 
 __all__ = ["Product", "emit_product", "pieces", "scratch_bytes"]
 
@@ -29,15 +30,14 @@ def pieces(product: Product, target: Target) -> int:
     """Return into how many units of work of equal cost, for threads, a product is cut."""
     if not product.rows or not product.columns:
         return 0
-    return plan(_lying(product), target).pieces
+    return _planned(product, target)[1].pieces
 
 
 def scratch_bytes(product: Product, target: Target) -> int:
     """Return the bytes of workspace that each thread needs; aligned to 64 bytes, best so."""
     if not product.rows or not product.columns:
         return 0
-    product = _lying(product)
-    p = plan(product, target)
+    product, p = _planned(product, target)
     return _panel_bytes(p, product, target) + _waiting_bytes(p, product, target)
 
 
@@ -74,26 +74,23 @@ def emit_product(
     """
     if not product.rows or not product.columns:
         return
-    lying = _lying(product)
-    if lying is not product:
-        finish = _one_by_one(b, product, finish)
+    computed, p = _planned(product, b.target)
+    if computed is not product:
         a, bb = bb, a
-    _Writer(b, lying, a, bb, scratch, finish).emit(first, last)
+    if is_lying(product):
+        finish = _one_by_one(b, product, finish)
+    turns = is_upright(product, b.target)
+    _Writer(b, computed, p, turns, a, bb, scratch, finish).emit(first, last)
 
 
-def _lying(product: Product) -> Product:
-    """Return a product with one column as its transpose, with one row: then lanes are in use."""
-    if product.columns != 1:
-        return product
-    return replace(
-        product,
-        rows=1,
-        columns=product.rows,
-        a_row=0,
-        a_inner=product.b_inner,
-        b_inner=product.a_inner,
-        b_column=product.a_row,
-    )
+def _planned(product: Product, target: Target) -> tuple[Product, Plan]:
+    """Return what is computed, the product or its transpose, and how it is cut."""
+    if is_upright(product, target):
+        product = flipped(product)
+        return product, plan(product, target, whole=True)
+    if is_lying(product):
+        product = flipped(product)
+    return product, plan(product, target)
 
 
 def _one_by_one(b: Builder, product: Product, finish: Finish) -> Finish:
@@ -136,28 +133,30 @@ class _Writer:
         self,
         b: Builder,
         product: Product,
+        plan: Plan,
+        turns: bool,
         a: Value,
         bb: Value,
         scratch: Value | None,
         finish: Finish,
     ) -> None:
-        self.b, self.product, self.finish = b, product, finish
+        self.b, self.product, self.plan, self.finish = b, product, plan, finish
         self.a, self.bb, self.scratch = a, bb, scratch
-        self.plan = plan(product, b.target)
+        # Whether the tiles are the transpose's, to be turned before they are finished.
+        self.turns = turns
         self.lanes = b.target.lanes(product.kind)
         self.vector = vector_of(product.kind, self.lanes)
-        self.lines = 0
+        self.buffer: Value | None = None
 
     def emit(self, first: Value, last: Value) -> None:
         """Emit the loops over panels and tiles."""
         b, p = self.b, self.plan
         saved = None
-        self.lines = self._length()
-        self.buffer: Value | None = None
-        if self.lines * p.height * p.width > LINES and p.height * p.width > 2:
+        count = self.lanes if self.turns else p.height * p.width
+        if self._length() * self._copies() > LINES:
             if b.block != "entry":  # else every round of a loop around us would take more stack
                 saved = b.call("llvm.stacksave.p0", "ptr")
-            self.buffer = b.scratch(self.vector, p.height * p.width)
+            self.buffer = b.scratch(self.vector, count)
         rows: Range = (0, p.row_tiles) if p.by_columns else (first, last)
         columns: Range = (first, last) if p.by_columns else (0, p.column_tiles)
         full = p.column_tiles - (1 if p.tail or p.last_width != p.width else 0)
@@ -176,11 +175,20 @@ class _Writer:
         if saved is not None:
             b.call("llvm.stackrestore.p0", "void", saved)
 
+    def _copies(self) -> int:
+        """Return how many vectors are finished in the text, all sizes of tiles together."""
+        p = self.plan
+        if self.turns:
+            return self.lanes * (p.width + p.last_width)
+        heights = p.height + (p.height - 1 if p.tall < p.row_tiles else 0)
+        return heights * (p.width * (p.column_tiles > 1) + p.last_width)
+
     def _length(self) -> int:
         """Return how many lines the epilogue of one vector has."""
         b = self.b
         keep = (list(b.lines), b._count, b._labels, b.block)
-        mask = first_lanes(b, self.product.kind, self.plan.tail) if self.plan.tail else None
+        tail = self.product.rows if self.turns else self.plan.tail or self.lanes
+        mask = first_lanes(b, self.product.kind, tail)
         self.finish(_i64(0), _i64(0), Value(self.vector, "undef"), mask)
         length = len(b.lines) - len(keep[0])
         b.lines[:] = keep[0]
@@ -303,7 +311,7 @@ class _Writer:
             self._finished(i, j, counts, height, [dots(b, of, counts[0], inner)])
             return
         if waiting is None:
-            self._finished(i, j, counts, height, tile(b, of, height, read, inner))
+            self._ended(i, j, counts, height, tile(b, of, height, read, inner))
             return
         place, done = waiting
         own = b.address(place, b.mul(i, _i64(len(counts))), self.vector)
@@ -314,8 +322,19 @@ class _Writer:
             for value, at in zip(sums, places, strict=True):
                 b.store(value, at)
 
-        b.when(done, lambda: self._finished(i, j, counts, height, sums))
+        b.when(done, lambda: self._ended(i, j, counts, height, sums))
         b.when(b.xor(done, Value("i1", "true")), keep)
+
+    def _ended(self, i: Value, j: Value, counts: list[int], height: int, sums: list[Value]) -> None:
+        """Finish a tile, turned first where it belongs to the transpose."""
+        b, width = self.b, len(counts)
+        if not self.turns:
+            self._finished(i, j, counts, height, sums)
+            return
+        rest = [b.constant(self.vector, 0.0)] * (self.lanes - height)
+        for v, count in enumerate(counts):
+            rows = turned(b, [*sums[v::width], *rest])[:count]
+            self._finished(b.add(j, _i64(v * self.lanes)), i, [height], count, rows)
 
     def _finished(
         self, i: Value, j: Value, counts: list[int], height: int, sums: list[Value]

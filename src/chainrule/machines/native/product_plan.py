@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .builder import size_of
 from .product_tiles import CHAINS
@@ -96,15 +96,46 @@ class Plan:
         """Into how many units of work the product is cut."""
         return self.column_tiles if self.by_columns else self.row_tiles
 
-    def first_row(self, piece: int) -> int:
-        """Return the first row of a tile."""
-        return piece * self.height - max(0, piece - self.tall)
-
 
 @functools.cache
-def plan(product: Product, target: Target) -> Plan:
-    """Return the cheapest way to cut a product; see `_cost`."""
-    return min(_plans(product, target), key=lambda p: _cost(p, product, target))
+def plan(product: Product, target: Target, whole: bool = False) -> Plan:
+    """Return the cheapest way to cut a product, or to cut it with all rows in one tile."""
+    return min(_plans(product, target, whole), key=lambda p: _cost(p, product, target))
+
+
+def flipped(product: Product) -> Product:
+    """Return the product that gives the transpose: B's columns times A's rows."""
+    return replace(
+        product,
+        rows=product.columns,
+        columns=product.rows,
+        a_row=product.b_column,
+        a_inner=product.b_inner,
+        b_inner=product.a_inner,
+        b_column=product.a_row,
+    )
+
+
+def is_lying(product: Product) -> bool:
+    """Return whether a product of one column is computed as one row: then lanes are in use."""
+    return product.columns == 1
+
+
+def is_upright(product: Product, target: Target) -> bool:
+    """Return whether a narrow product is computed as its transpose, and turned in registers.
+
+    Lanes along the rows are all in use, where A's rows are neighbours. The turn costs about as
+    many shuffles as a vector has lanes, log2(lanes) times.
+    """
+    lanes = target.lanes(product.kind)
+    most = min(MOST_SUMS // 2, target.registers - 4, lanes - 1)
+    spared = product.inner * (lanes - product.columns)
+    return (
+        product.a_row == 1
+        and 1 < product.columns <= most
+        and product.rows >= lanes
+        and spared > 2 * lanes * lanes.bit_length()
+    )
 
 
 def in_dots(product: Product) -> bool:
@@ -112,30 +143,32 @@ def in_dots(product: Product) -> bool:
     return product.b_column != 1 and product.a_inner == 1 and product.b_inner == 1
 
 
-def _plans(product: Product, target: Target) -> Iterator[Plan]:
+def _plans(product: Product, target: Target, whole: bool) -> Iterator[Plan]:
+    """Yield the ways to cut a product that fit the registers."""
     lanes = target.lanes(product.kind)
     vectors = -(-product.columns // lanes)
     rows = product.rows
-    tiles_wanted = min(product.threads, rows)
+    # One row needs many sums side by side; a tile that is turned is long enough as it is.
+    widest = 1 if whole else 8 if rows == 1 else 4
     if in_dots(product):
         shapes = [(1, 1)]
     else:
         shapes = [
             (height, width)
-            for width in range(1, min(max(vectors, 1), 8 if rows == 1 else 4) + 1)
-            for height in range(1, max(rows, 1) + 1)
+            for width in range(1, min(max(vectors, 1), widest) + 1)
+            for height in range(rows if whole else 1, max(rows, 1) + 1)
             if height * width <= min(MOST_SUMS, target.registers - width - 2)
         ]
     for most, width in shapes:
         row_tiles = -(-rows // most)
-        if product.threads > 1:  # as many tiles for each thread, if there are rows enough
+        if (
+            product.threads > 1 and not whole
+        ):  # as many tiles for each thread, if there are rows enough
             row_tiles = min(rows, -(-row_tiles // product.threads) * product.threads)
         row_tiles = max(row_tiles, 1)
         height = -(-rows // row_tiles)
-        if height < most and row_tiles < tiles_wanted:
-            continue
         column_tiles = max(-(-vectors // width), 1)
-        for by_columns in {False, product.threads > 1}:
+        for by_columns in {whole, product.threads > 1}:
             yield _filled(product, target, height, row_tiles, width, column_tiles, by_columns)
 
 
