@@ -100,8 +100,9 @@ def cpp(inputs: Inputs) -> Run:
 
     def value_and_gradients(x, y):
         f, dx, dy = np.empty_like(x), np.empty_like(x), np.empty_like(x)
-        addresses = (array.ctypes.data for array in (x, y, f, dx, dy))
-        function(*addresses, x.size)
+        # A quarter of what array.ctypes.data costs.
+        arrays = map(ctypes.c_char.from_buffer, (x, y, f, dx, dy))
+        function(*map(ctypes.addressof, arrays), x.size)
         return f, dx, dy
 
     return Run(value_and_gradients, (x, y))

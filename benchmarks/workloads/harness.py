@@ -132,6 +132,10 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
         **{f"{name}_NUM_THREADS": count for name in libraries},
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={count}",
         "JAX_PLATFORMS": "cpu",
+        # Without these, glibc may hand the memory of results back to the system at each call, or
+        # may not, as chance has it: page faults then cost more than the work. JAX is no exception.
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
         "CUDA_VISIBLE_DEVICES": "",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CHAINRULE_CACHE": str(cache),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from . import arrays, point
+from . import arrays, deep, epoch, graphs, moons, point, wide
 from .case import Workload
 
-WORKLOADS: tuple[Workload, ...] = (point.WORKLOAD, arrays.WORKLOAD)
+WORKLOADS: tuple[Workload, ...] = (
+    point.WORKLOAD,
+    arrays.WORKLOAD,
+    moons.WORKLOAD,
+    epoch.WORKLOAD,
+    wide.WORKLOAD,
+    graphs.WORKLOAD,
+    deep.WORKLOAD,
+)
