@@ -45,6 +45,17 @@ pytestmark = pytest.mark.skipif(not python_api.supported(), reason="an unknown i
 KINDS = {"f": "float", "d": "double", "l": "i64", "i": "i32", "?": "i8"}
 
 
+class Unmade(NamedTuple):
+    only: object
+
+
+def _fail(items):
+    raise LookupError(items)
+
+
+Unmade._make = _fail
+
+
 class Slow(Exception):  # noqa: N818  # not an error: how a test sees that plain Python was asked
     """The slow path was taken."""
 
@@ -499,16 +510,22 @@ done:
 
 @pytest.mark.parametrize("long", [False, True])
 def test_sixteen_threads_have_workspaces_of_their_own(long):
-    count = 2000
+    count = 20_000
     signature = Signature((Array("i8", (1,)),), OutInt(0))
     f = load(signature, WAIT.format(count=count), workspace_bytes=8 * count, long=long)
 
     def work(k):
         mine = np.array([k])
-        for _ in range(200):
+        for _ in range(100):
             assert f(mine) == k * count
 
-    threads_all(16, work)
+    tracemalloc.start()
+    try:
+        threads_all(16, work)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 3 * 8 * count  # one of them waits
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_long_call_lets_others_run():
@@ -604,10 +621,47 @@ def test_a_key_that_drops_the_arguments():
     first, second, last = [np.full((2, 3), 5.0), 1e9], {}, (2.5,)
     signature = Signature((*signature.arguments[:2], (F,)), signature.result)
     f = load(signature, copies(signature, [(0, 0), (2, 1)]))
-    second[Key(lambda: first.clear())] = [np.full((2, 3), 6.0)]
+    others = []
+
+    def overwrite():
+        first.clear()
+        others.extend(np.full((2, 3), -1.0) for _ in range(20))  # memory that was freed is reused
+
+    second[Key(overwrite)] = [np.full((2, 3), 6.0)]
     given = f(first, second, last)
     assert same(given, (np.full((2, 3), 5.0), np.full((2, 3), 6.0)))
     assert first == []
+
+
+CALL = """
+define internal i64 @program(ptr %frame) nounwind {
+  %call.0 = getelementptr ptr, ptr %frame, i64 2
+  %call = load ptr, ptr %call.0
+  call void %call()
+  %status = call i64 @copies(ptr %frame)
+  ret i64 %status
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"), [("long", ctypes.CFUNCTYPE), ("calls_python", ctypes.PYFUNCTYPE)]
+)
+def test_arguments_dropped_by_the_program_live_to_its_end(option, kind):
+    others, first = [], []
+
+    def overwrite():
+        first.clear()
+        others.extend(np.full((2, 3), -1.0) for _ in range(20))
+
+    call = kind(None)(overwrite)
+    signature = Signature(([ARRAY],), OutArray(0, f8, (2, 3)))
+    copy = copies(signature, [(0, 0)]).text("copies")
+    data = (ctypes.cast(call, ctypes.c_void_p).value,)
+    f = load(signature, CALL, copy, data=data, constants=1, **{option: True})
+    for _ in range(10):
+        first.append(np.full((2, 3), 5.0))
+        assert same(f(first), np.full((2, 3), 5.0)) and first == []
 
 
 def test_a_key_that_raises():
@@ -646,12 +700,15 @@ def leaky(kind):
     if kind == "raises":
         text = RAISE.format(set=python_api.address("PyErr_SetNone"), kind=id(LookupError))
         return load(signature, text, **options), given
+    if kind == "make":
+        unmade = Signature(arguments, (*result[:2], Unmade(OutScalar(3, f4))))
+        return load(unmade, copies(unmade, []), **options), given
     assert kind == "memory"
     huge = Signature(arguments, (*result[:2], OutArray(3, f8, (2**58,))))
     return load(huge, copies(huge, []), **options), given
 
 
-@pytest.mark.parametrize("kind", ["fast", "long", "status", "mismatch", "raises", "memory"])
+@pytest.mark.parametrize("kind", ["fast", "long", "status", "mismatch", "raises", "make", "memory"])
 def test_nothing_leaks(kind):
     f, given = leaky(kind)
     x = given[0][0]
@@ -680,19 +737,15 @@ def test_nothing_leaks(kind):
 
 
 def test_the_workspace_goes_with_the_callable():
-    f, given = leaky("fast")
-    f(*given)
-    f = None
-    gc.collect()
+    signature = Signature((F,), [OutFloat(0)])
+    f = load(signature, copies(signature, []), program="program", workspace_bytes=10**7)
     tracemalloc.start()
     try:
-        start = tracemalloc.get_traced_memory()[0]
-        f, given = leaky("fast")
-        f(*given)
-        held = tracemalloc.get_traced_memory()[0]
+        f(1.0)
+        assert tracemalloc.get_traced_memory()[0] > 10**7
         f = None
         gc.collect()
-        assert held - tracemalloc.get_traced_memory()[0] > 20000 > 0 <= start
+        assert tracemalloc.get_traced_memory()[0] < 10**6
     finally:
         tracemalloc.stop()
 
@@ -724,6 +777,12 @@ def test_text_is_the_same_every_time_and_has_no_address():
         return text, [source.kind for source in emitted.sources]
 
     assert written() == written()
+
+
+def test_a_copy_of_a_dtype_makes_the_same_signature():
+    copy = pickle.loads(pickle.dumps(np.ones(1))).dtype
+    assert copy is not f8 and Array(copy, (1,)) == Array(f8, (1,))
+    assert Array(copy, ()).dtype is OutArray(0, copy, ()).dtype is Scalar(copy).dtype is f8
 
 
 @pytest.mark.parametrize("target", [SSE, AVX2, NEON], ids=["SSE", "AVX2", "NEON"])
