@@ -166,7 +166,7 @@ def test_compiled_gradients_agree(program):
     _, there = of_floats(Program(program.function, second_point(program), program.keywords))
     rtol = tolerance(program)
     both = cr.value_and_grad(function)
-    compiled = [cr.compile(both, machine=machine) for machine in MACHINES]
+    compiled = [cr.compile(both, machine=machine) for machine in (*MACHINES, "native")]
     for values in (point, there, point, there):
         expected = both(values)
         before = copy.deepcopy(values)

@@ -56,6 +56,7 @@ class Native:
         found = cache.load(key)
         if found is not None:
             self.layout = Layout.from_json(found["meta"], circuit)
+            self._scalar = found["meta"]["scalar"]
             code = found["object"]
             # Only what its table holds is wanted, which is the same for every processor.
             text = self._entry_text(target.SSE)
@@ -66,7 +67,8 @@ class Native:
             builders = [*made.builders, *(text.builders if text is not None else ())]
             code = target.compile_object(module(builders), target.host())
             if not made.hosts:
-                cache.store(key, {"object": code, "meta": made.layout.to_json(circuit)})
+                meta = made.layout.to_json(circuit) | {"scalar": self._scalar}
+                cache.store(key, {"object": code, "meta": meta})
         names = ("scalars" if self._scalar else "program", *(text.names if text else ()))
         self.address, *rest = linking.load(code, names)
         pointers = [ctypes.c_void_p] * (2 if self._scalar else 1)
@@ -80,7 +82,10 @@ class Native:
 
     def _lower(self, circuit: Circuit, threads: int) -> Lowered:
         if self._scalar:
-            return lowered_scalars(circuit, target.host())
+            try:
+                return lowered_scalars(circuit, target.host())
+            except NotLowered:  # a gate that NumPy must compute: programs of arrays have those
+                self._scalar = False
         return lowered(circuit, target.host(), threads)
 
     def __call__(self, *leaves: Any) -> Any:
