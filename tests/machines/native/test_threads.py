@@ -89,7 +89,7 @@ class Sum:
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_short_jobs_with_barriers(run, count):
     mine = Sum(count, 101)
-    for _ in range(10_000 // ROUNDS if count < 8 else 300):
+    for _ in range(2000 if count < 8 else 200):
         mine.check(run)
 
 
@@ -98,7 +98,7 @@ def test_calls_from_several_python_threads_at_once(run):
         try:
             mine = Sum(2 + k % 3, 50 + k)
             start.wait()
-            for _ in range(300):
+            for _ in range(100):
                 mine.check(run)
         except BaseException as error:
             errors.append(error)
@@ -267,11 +267,11 @@ def work(own):
         own.check(run)
 others = [threading.Thread(target=work, args=(Sum(2 + k % 2, 1000),)) for k in range(3)]
 for other in others: other.start()
-for _ in range(20):
+for _ in range(8):
     child = os.fork()  # while jobs run, and others wait for the pool
     if child == 0:
         try:
-            for again in range(20):
+            for again in range(10):
                 mine.check(run)  # at the address from before the fork
             Sum(2, 10).check(run)
             Sum(4, 10).check(run)

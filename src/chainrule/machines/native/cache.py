@@ -234,13 +234,12 @@ def _shrink(folder: str) -> None:
 @functools.cache
 def _identity() -> bytes | None:
     """Return what makes objects of one set-up differ from another's; None: do without a cache."""
-    from ... import __version__
-
+    version = sys.modules[__name__.partition(".")[0]].__version__
     sources = _sources()
     if sources is None:
         return None
     python = (sys.implementation.cache_tag, sys.hexversion, getattr(sys, "abiflags", ""))
-    parts = (_MAGIC, __version__, sources, python, sys.maxsize, np.__version__, _llvm(), _cpu())
+    parts = (_MAGIC, version, sources, python, sys.maxsize, np.__version__, _llvm(), _cpu())
     return repr(parts).encode()
 
 
