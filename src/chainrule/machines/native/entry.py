@@ -178,6 +178,8 @@ class _Writer:
         matching = Matching(b, _MISMATCH, _FAILED, self._take, self.held)
         for k, template in enumerate(self.signature.arguments):
             matching.match(template, b.load("ptr", b.address(b.arguments["arguments"], k, "ptr")))
+        if not scalars:
+            matching.arrays(self.pointers)
         status = self._run_scalars(results) if scalars else self._run(results)
         b.require(b.compare("eq", status, number(0)), _FAILED)
         if check_finite:
@@ -291,7 +293,10 @@ class _Writer:
         b.require(b.and_(b.compare("eq", bits, number(count)), unnamed), _MISMATCH)
 
     def _take(self, index: Index, data: Value) -> None:
-        """Note an input: its value for `@scalars`, where its data is for `@program`."""
+        """Note an input: its value for `@scalars`, for `@program` where its data is.
+
+        Of an array at first the array itself: `Matching.arrays` finds its data.
+        """
         b = self.b
         if self.program == "scalars":
             b.store(b.load("double", data), b.address(self.read, index, "double"))
@@ -305,22 +310,33 @@ class _Writer:
 
     def _run(self, results: Results) -> Value:
         b, frame = self.b, self.frame
-        used = 0
-        for leaf in self.outputs:
-            if isinstance(leaf, OutArray):
-                data = results.array(leaf)
-            else:
-                data = b.address(self.given, used, "i64")
-                results.number(leaf, self.given, used)
-                used += 1
-            b.store(data, b.address(self.pointers, frame.inputs + leaf.index, "ptr"))
-        for k in range(frame.constants + frame.extras):
-            place = frame.inputs + frame.outputs + k + (k >= frame.constants)
-            b.store(b.known("data", k), b.address(self.pointers, place, "ptr"))
+        outputs = b.address(self.pointers, frame.inputs, "ptr")
+        results.arrays(outputs)
+        numbers = [leaf for leaf in self.outputs if not isinstance(leaf, OutArray)]
+        for k, leaf in enumerate(numbers):
+            results.number(leaf, self.given, k)
+            b.store(b.address(self.given, k, "i64"), b.address(outputs, leaf.index, "ptr"))
+        for first, start, count in (
+            (frame.inputs + frame.outputs, 0, frame.constants),
+            (frame.workspace + 1, frame.constants, frame.extras),
+        ):
+            self._data(first, start, count)
         b.store(self._work(), b.address(self.pointers, frame.workspace, "ptr"))
         status = self._call(self.pointers)
         self._put_back()
         return status
+
+    def _data(self, place: int, start: int, count: int) -> None:
+        """Copy constants or extras from the table into the frame."""
+        b = self.b
+        slot = [b.slot("data", start + k) for k in range(count)][:1]  # the others come after it
+
+        def one(k: Index) -> None:
+            at = slot[0] + k if isinstance(k, int) else b.add(k, number(slot[0]))
+            to = b.address(self.pointers, place, "ptr")
+            b.store(b.at_slot(at), b.address(to, k, "ptr"))
+
+        b.each(count, one)
 
     def _call(self, *pointers: Value) -> Value:
         b = self.b

@@ -35,7 +35,8 @@ class Matching:
     failed : str
         The block to go to where looking has raised.
     take : callable
-        Called with each input's number and its data's address once it is recognised.
+        Called with each input's number and its data's address once it is recognised; with an
+        array itself, which `arrays` recognises at the end.
     held : Value, optional
         Where to note the objects inside containers; each is then counted as ours. Needed where
         Python code may run before the inputs are read for the last time: it could drop them.
@@ -51,6 +52,7 @@ class Matching:
         self.held = held
         self._held = 0
         self._inputs = 0
+        self._arrays: list[tuple[int, Any, tuple[int, ...]]] = []
 
     def match(self, template: Any, thing: Value) -> None:
         """Write the checks of one object."""
@@ -63,6 +65,19 @@ class Matching:
             self._dict(template, thing)
         else:
             self._sequence(template, thing)
+
+    def arrays(self, pointers: Value) -> None:
+        """Write the checks of all arrays that were met, in whose places their data comes."""
+        b = self.b
+
+        def one(index: Value, descr: Value, rank: Value, sizes: Value) -> None:
+            place = b.address(pointers, index, "ptr")
+            thing = b.load("ptr", place)
+            data = b.part("data_of", thing, descr, rank, sizes, write=_data_of)
+            self._all([b.compare("ne", data, NULL)])
+            b.store(data, place)
+
+        b.arrays("inputs", self._arrays, one)
 
     # ------------------------------------------------------------------ leaves
 
@@ -77,16 +92,12 @@ class Matching:
         self.b.require(together, self.mismatch)
 
     def _leaf(self, leaf: Any, thing: Value, index: Index) -> None:
-        b = self.b
         if isinstance(leaf, Array):
-            rank, sizes = number(len(leaf.shape)), b.shape(leaf.shape)
-            values = thing, b.object(leaf.dtype), rank, sizes
-            data = b.part("data_of", *values, write=_data_of)
-            self._all([b.compare("ne", data, NULL)])
-        else:
-            self._is_exactly(thing, float if isinstance(leaf, Float) else leaf.dtype.type)
-            data = b.address(thing, api.FLOAT_VALUE, "i8")
-        self.take(index, data)
+            assert isinstance(index, int), "loops are over floats"
+            self._arrays.append((index, leaf.dtype, leaf.shape))
+            return self.take(index, thing)  # `arrays` is going to put the data there
+        self._is_exactly(thing, float if isinstance(leaf, Float) else leaf.dtype.type)
+        self.take(index, self.b.address(thing, api.FLOAT_VALUE, "i8"))
 
     def _static(self, value: Any, thing: Value) -> None:
         b = self.b

@@ -52,23 +52,26 @@ class Results:
         self.signature = signature
         self.failed = failed
         self.made = made
-        self._arrays: dict[int, int] = {}  # output -> its place in `made`
         self._given: dict[int, Value] = {}  # arrays that a container has by now
-        self._used = 1  # place 0 is the result's
+        self._used = _named_start(signature)
         self._slots: dict[int, tuple[Value, int]] = {}
         self._makers: dict[type, Any] = {}  # bound methods: one object each, for the table
 
     # ------------------------------------------------------------------ before the program
 
-    def array(self, leaf: OutArray) -> Value:
-        """Make an array; return its data's address."""
+    def arrays(self, pointers: Value) -> None:
+        """Make all arrays, and put their data's addresses at their numbers."""
         b = self.b
-        self._arrays[leaf.index] = self._used
-        place = self._place()
-        rank, sizes = number(len(leaf.shape), "i32"), b.shape(leaf.shape)
-        array = b.part("new_array", b.object(leaf.dtype), rank, sizes, place, write=_new_array)
-        self._check(array)
-        return b.field(array, api.ARRAY_DATA)
+        leaves = [leaf for leaf in self.signature.outputs if isinstance(leaf, OutArray)]
+        made = b.address(self.made, 1, "ptr")
+
+        def one(index: Value, descr: Value, rank: Value, sizes: Value) -> None:
+            place = b.address(made, index, "ptr")
+            array = b.part("new_array", descr, rank, sizes, place, write=_new_array)
+            self._check(array)
+            b.store(b.field(array, api.ARRAY_DATA), b.address(pointers, index, "ptr"))
+
+        b.arrays("outputs", [(leaf.index, leaf.dtype, leaf.shape) for leaf in leaves], one)
 
     def _place(self) -> Value:
         self._used += 1
@@ -116,7 +119,7 @@ class Results:
         if index in self._given:
             b.invoke("Py_IncRef", "void", self._given[index])
         else:
-            place = b.address(self.made, self._arrays[index], "ptr")
+            place = b.address(self.made, 1 + index, "ptr")
             self._given[index] = b.load("ptr", place)
             b.store(NULL, place)
         return self._given[index]
@@ -218,7 +221,11 @@ def _new_array(b: TableBuilder) -> None:
     b.ret(array)
 
 
+def _named_start(signature: Signature) -> int:
+    """Return where in `made` named tuples are noted: after the result and the arrays."""
+    return 2 + max((a.index for a in signature.outputs if isinstance(a, OutArray)), default=-1)
+
+
 def room(signature: Signature) -> int:
     """Return how many pointers `made` has."""
-    arrays = sum(isinstance(leaf, OutArray) for leaf in signature.outputs)
-    return 1 + arrays + sum(is_named(node) for node in nodes(signature.result))
+    return _named_start(signature) + sum(is_named(node) for node in nodes(signature.result))

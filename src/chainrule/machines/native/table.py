@@ -7,8 +7,10 @@ Slots are dealt out in the order of first use: emitting again gives the same tab
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import python_api
 from .builder import Builder, Value
@@ -82,13 +84,12 @@ class TableBuilder(Builder):
         inside = ", ".join(f"{v.type} {v.name}" for v in values)
         return self.let("ptr", f"call ptr @{full}({inside})")
 
-    def shape(self, shape: tuple[int, ...]) -> Value:
-        """Return where a shape stands in memory."""
-        name = f"@{self.name}_shape_{'x'.join(map(str, shape)) or 'none'}"
-        inside = ", ".join(f"i64 {size}" for size in shape)
-        self.globals[name] = f"{name} = internal constant [{max(len(shape), 1)} x i64] " + (
-            f"[{inside}]" if shape else "zeroinitializer"
-        )
+    def numbers(self, name: str, rows: Sequence[Sequence[int]]) -> Value:
+        """Return where rows of numbers stand, as i64, one after the other."""
+        flat = [k for row in rows for k in row]
+        inside = ", ".join(f"i64 {k}" for k in flat)
+        name = f"@{self.name}_{name}"
+        self.globals[name] = f"{name} = internal constant [{len(flat)} x i64] [{inside}]"
         return Value("ptr", name)
 
     def slot(self, kind: str, value: Any) -> int:
@@ -101,8 +102,11 @@ class TableBuilder(Builder):
 
     def known(self, kind: str, value: Any) -> Value:
         """Read an address from the table."""
-        at = self.address(Value("ptr", self.table), self.slot(kind, value), "ptr")
-        return self.load("ptr", at)
+        return self.at_slot(self.slot(kind, value))
+
+    def at_slot(self, slot: Value | int) -> Value:
+        """Read a slot of the table."""
+        return self.load("ptr", self.address(Value("ptr", self.table), slot, "ptr"))
 
     def object(self, value: Any) -> Value:
         """Return a Python object that was there when the code was emitted."""
@@ -120,6 +124,33 @@ class TableBuilder(Builder):
     def field(self, thing: Value, offset: int, kind: str = "ptr") -> Value:
         """Read a field of a C structure, by its offset in bytes."""
         return self.load(kind, self.address(thing, offset, "i8"))
+
+    def arrays(
+        self,
+        name: str,
+        leaves: Sequence[tuple[int, np.dtype[Any], tuple[int, ...]]],
+        body: Callable[[Value, Value, Value, Value], None],
+    ) -> None:
+        """Do something for each of some arrays: a number, dtype and shape each.
+
+        The body is told the number, and where dtype, rank and shape are. It is a loop over rows
+        of numbers: LLVM would take long over the code of hundreds of arrays.
+        """
+        if not leaves:
+            return
+        rows, sizes = [], [0]
+        for given, dtype, shape in leaves:
+            rows.append((given, self.slot("object", dtype), len(shape), len(sizes)))
+            sizes += shape
+        table = self.numbers(f"{name}_rows", rows)
+        all_sizes = self.numbers(f"{name}_sizes", [sizes])
+
+        def one(k: Value) -> None:
+            row = self.address(table, self.mul(k, number(4)), "i64")
+            given, slot, rank, start = (self.field(row, 8 * at, "i64") for at in range(4))
+            body(given, self.at_slot(slot), rank, self.address(all_sizes, start, "i64"))
+
+        self.loop(0, len(leaves), 1, one)
 
     def require(self, condition: Value, otherwise: str) -> None:
         """Go on where a condition holds, to another block elsewhere."""
