@@ -107,27 +107,29 @@ def assert_agree(
         np.testing.assert_allclose(found, want, rtol=rtol, atol=atol)
 
 
-def random_function(seed: int, gates: int, span: int) -> Callable[[list[float]], Any]:
-    """Return a function of a list that draws random gates over its latest `span` numbers."""
+STEPS: tuple[Callable[[Any, Any], Any], ...] = (
+    lambda a, b: a + b,
+    lambda a, b: a - 0.5 * b,
+    lambda a, b: 0.5 * a * b,
+    lambda a, b: math.tanh(a),
+    lambda a, b: a / (2.0 + b * b),
+    lambda a, b: math.sin(a + 1.0),
+    lambda a, b: np.where(a > b, a, 0.25 * b),
+    lambda a, b: abs(a) * 0.5,
+)
+
+
+def random_function(
+    seed: int, gates: int, span: int, steps: Sequence[Callable[[Any, Any], Any]] = STEPS
+) -> Callable[[list[float]], Any]:
+    """Return a function of a list that draws random steps over its latest `span` numbers."""
 
     def function(x: list[float]) -> Any:
         choice = random.Random(seed)
         values = list(x)
         for _ in range(gates):
             latest = values[-span:]
-            a, b = choice.choice(latest), choice.choice(latest)
-            values.append(
-                (
-                    lambda: a + b,
-                    lambda: a - 0.5 * b,
-                    lambda: 0.5 * a * b,
-                    lambda: math.tanh(a),
-                    lambda: a / (2.0 + b * b),
-                    lambda: math.sin(a + 1.0),
-                    lambda: np.where(a > b, a, 0.25 * b),
-                    lambda: abs(a) * 0.5,
-                )[choice.randrange(8)]()
-            )
+            values.append(choice.choice(steps)(choice.choice(latest), choice.choice(latest)))
         return sum(values[-3:])
 
     return function

@@ -13,9 +13,9 @@ import chainrule as cr
 from chainrule.circuit.columns import CONSTANT, INPUT, Columns
 from chainrule.errors import GuardError
 from chainrule.gates import GATES
-from chainrule.machines.native.nodes import NotLowered
 from chainrule.machines.native.builder import module
 from chainrule.machines.native.lowering import is_scalar
+from chainrule.machines.native.nodes import NotLowered
 from chainrule.machines.native.scalars import plain_number, scalar_function
 from chainrule.machines.native.target import AVX2, AVX512, NEON, SSE, assembly, host
 from tests.corpus.scalars import SCALARS
