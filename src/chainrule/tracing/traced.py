@@ -93,7 +93,8 @@ class Traced:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape; `()` for a number."""
-        return np.shape(self._value)
+        value = self._value
+        return () if type(value) is float else np.shape(value)
 
     @property
     def ndim(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...circuit.circuit import Circuit
-from ...circuit.columns import CONSTANT, INPUT
+from ...circuit.columns import CONSTANT
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "double": np.dtype("f8"),
@@ -111,22 +111,28 @@ def fingerprint(circuit: Circuit, *more: object) -> Iterator[bytes]:
     """Iterate over everything that the code of a circuit depends on."""
     columns = circuit.columns
     yield repr(more).encode()
-    needed = circuit.needed
-    named = [bool(circuit.hint_of(row)) for row in range(len(columns))]
-    for row, gate in enumerate(columns.gates):
-        if not needed[row] and gate is not INPUT:
+    yield columns.left.tobytes()
+    yield columns.right.tobytes()
+    yield " ".join(gate.name for gate in columns.gates).encode()
+    yield repr(sorted(columns.more.items())).encode()
+    for row, settings in columns.settings.items():
+        yield f"{row} {_settings(settings)}".encode()
+    numbers = []
+    for row, value in enumerate(columns.values):
+        kind = type(value)
+        is_constant = columns.gates[row] is CONSTANT
+        if kind is float and not is_constant:
             continue
-        value = columns.values[row]
-        shape, dtype = np.shape(value), getattr(value, "dtype", type(value).__name__)
-        yield (
-            f"{row} {gate.name} {columns.inputs(row)} {_settings(columns.settings_of(row))} "
-            f"{shape} {dtype} {named[row]}\n"
-        ).encode()
-        if gate is CONSTANT:
-            if isinstance(value, np.ndarray):
+        if isinstance(value, (np.ndarray, np.generic)):
+            yield f"{row} {kind.__name__} {value.dtype} {value.shape}".encode()
+            if is_constant:
                 yield hashlib.sha256(np.ascontiguousarray(value).data).digest()
-            else:
-                yield repr(value).encode()
+        else:
+            numbers.append(f"{row} {kind.__name__} {value!r}" if is_constant else str(row))
+    yield "\n".join(numbers).encode()
+    if any(gate.name == "exp" for gate in columns.gates):
+        # A sigmoid is recognised only where its parts have no names of the user's.
+        yield bytes(bool(circuit.hint_of(row)) for row in range(len(columns)))
     yield repr((circuit.inputs, circuit.outputs, circuit.guards)).encode()
 
 

@@ -11,8 +11,9 @@ from ...passes.expand import expand
 from ...passes.recognise import recognise_sigmoids
 from ...passes.simplify import simplify
 from ...tracing.tape import Tape
-from .builder import Builder
+from .builder import Builder, Value, module
 from .graph import Graph, knows
+from .large import LargeProgram, large_program
 from .layout import Layout
 from .program import Assembler, HostCall
 from .scalars import scalar_function
@@ -34,11 +35,18 @@ class Lowered:
         The frame; of scalar code only its report.
     hosts : list of HostCall
         Gates that NumPy computes.
+    text : str
+        Functions that were written as text.
     """
 
     builders: list[Builder]
     layout: Layout
     hosts: list[HostCall]
+    text: str = ""
+
+    def module(self, more: Sequence[Builder] = ()) -> str:
+        """Return the module's text, with the functions of an entry."""
+        return module([*self.builders, *more], self.text)
 
 
 def simplified(circuit: Circuit) -> tuple[Tape, list[int]]:
@@ -99,6 +107,8 @@ def lowered_scalars(circuit: Circuit, target: Target) -> Lowered:
     tape, rows = simplified(circuit)
     n, m = len(circuit.inputs), len(circuit.outputs)
     guards = _guards(rows[n + m :], circuit)
+    if sum(tape.needed_for(rows)) > MOST_SCALARS:
+        return _large(large_program(tape, rows[:n], rows[n : n + m], guards, target), target)
     builder = scalar_function(tape, rows[:n], rows[n : n + m], guards, target)
     gates = sum(1 for mark in tape.needed_for(rows) if mark)
     layout = Layout(
@@ -110,6 +120,46 @@ def lowered_scalars(circuit: Circuit, target: Target) -> Lowered:
         report=[f"{gates} scalar gates in one line of code"],
     )
     return Lowered([builder], layout, [])
+
+
+def _large(program: LargeProgram, target: Target) -> Lowered:
+    """Return a large program as one that is called like a small one.
+
+    The memory of its wires waits for the next call in one slot, which callers empty and fill
+    atomically: two calls at once never share it.
+    """
+    b = Builder("scalars", [("ptr", "inputs"), ("ptr", "outputs")], target, returns="i64")
+    slot = "@large_cells"
+    b.globals[slot] = f"{slot} = internal global ptr null"
+    b.globals["@large_tables"] = "@large_tables = internal global ptr null"
+    waiting = b.let("ptr", f"atomicrmw xchg ptr {slot}, ptr null acquire")
+    size = Value("i64", str(program.workspace_bytes))
+    (cells,) = b.when(
+        b.compare("eq", waiting, Value("ptr", "null")),
+        lambda: [b.call("malloc", "ptr", size)],
+        [waiting],
+    )
+    tables = b.load("ptr", Value("ptr", "@large_tables"))
+    inputs, outputs = b.arguments["inputs"], b.arguments["outputs"]
+    status = b.let(
+        "i64",
+        f"call i64 @large(ptr {inputs.name}, ptr {outputs.name}, ptr {cells.name}, "
+        f"ptr {tables.name})",
+    )
+    other = b.let("ptr", f"atomicrmw xchg ptr {slot}, ptr {cells.name} acq_rel")
+    b.call("free", "void", other)
+    b.ret(status)
+    at = Builder("large_tables_at", [], target, returns="ptr")
+    at.ret(Value("ptr", "@large_tables"))
+    layout = Layout(
+        inputs=[("double", ())] * program.inputs,
+        outputs=[("double", ())] * program.outputs,
+        constants=[program.tables],
+        workspace=program.workspace_bytes,
+        cost=float(program.workspace_bytes // 8),
+        report=[f"{program.kernels} loops, called {program.calls} times"],
+    )
+    return Lowered([b, at], layout, [], program.text.replace("@scalars(", "@large("))
 
 
 def _guards(rows: Sequence[int], circuit: Circuit) -> list[tuple[int, Any]]:

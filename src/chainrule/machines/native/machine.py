@@ -17,7 +17,7 @@ import numpy as np
 from ...circuit.circuit import Circuit
 from ...errors import GuardError
 from . import cache, linking, target
-from .builder import module
+from .callable import fill_table
 from .entry import Entry, EntryText, emit_entry
 from .layout import DTYPES, Layout, fingerprint
 from .lowering import Lowered, is_scalar, lowered, lowered_scalars
@@ -28,6 +28,7 @@ from .threads import pool, thread_count
 
 _LONG = 2e4  # vector operations, some microseconds: Python's lock is released meanwhile
 _INTERRUPTIBLE = 2e8  # a tenth of a second: Ctrl-C must come through
+_MOST_LEAVES = 1000  # an entry looks at each by code of its own
 _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -64,13 +65,16 @@ class Native:
             made = self._lower(circuit, threads)
             self.layout, self._hosts = made.layout, made.hosts
             text = self._entry_text(target.host())
-            builders = [*made.builders, *(text.builders if text is not None else ())]
-            code = target.compile_object(module(builders), target.host())
+            code = target.compile_object(made.module(text.builders if text else ()), target.host())
             if not made.hosts:
                 meta = made.layout.to_json(circuit) | {"scalar": self._scalar}
                 cache.store(key, {"object": code, "meta": meta})
-        names = ("scalars" if self._scalar else "program", *(text.names if text else ()))
-        self.address, *rest = linking.load(code, names)
+        large = self._scalar and bool(self.layout.constants)
+        names = ["scalars" if self._scalar else "program", *(text.names if text else ())]
+        names += ["large_tables_at"] * large
+        self.address, *rest = linking.load(code, tuple(names))
+        if large:
+            fill_table(rest.pop(), [self.layout.constants[0].ctypes.data])
         pointers = [ctypes.c_void_p] * (2 if self._scalar else 1)
         self._call = ctypes.CFUNCTYPE(ctypes.c_int64, *pointers)(self.address)
         self._host = _HOST(self._on_host)
@@ -136,12 +140,14 @@ class Native:
             return None
         if self._scalar and not self._signature.is_scalar:
             return None
+        if len(layout.inputs) + len(layout.outputs) > _MOST_LEAVES:
+            return None
         return emit_entry(
             self._signature,
             processor,
             program="scalars" if self._scalar else "program",
-            workspace_bytes=layout.workspace,
-            constants=len(layout.constants),
+            workspace_bytes=0 if self._scalar else layout.workspace,
+            constants=0 if self._scalar else len(layout.constants),
             extras=0 if self._scalar else 3,
             long=layout.cost > _LONG,
             # An infinity may hide a branch not taken: Python decides. Of arrays nobody looks at
@@ -166,7 +172,7 @@ class Native:
 
     def llvm(self, circuit: Circuit) -> str:
         """Return the module of the circuit in LLVM's language."""
-        return module(self._lower(circuit, self.layout.threads).builders)
+        return self._lower(circuit, self.layout.threads).module()
 
     def assembly(self, circuit: Circuit) -> str:
         """Return the module of the circuit in this processor's assembly language."""
