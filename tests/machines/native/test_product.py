@@ -15,8 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chainrule.machines.native import product as emitter
-from chainrule.machines.native import product_plan, product_tiles
+from chainrule.machines.native import product_loops, product_plan, product_tiles
 from chainrule.machines.native.builder import Builder, Value, module
 from chainrule.machines.native.product import Product, emit_product, pieces, scratch_bytes
 from chainrule.machines.native.target import (
@@ -207,6 +206,7 @@ def small_caches(monkeypatch):
     monkeypatch.setattr(product_plan, "PANEL", 3000)
     monkeypatch.setattr(product_plan, "WORTH_PACKING", 100)
     monkeypatch.setattr(product_plan, "TILES_TO_PACK", 1)
+    monkeypatch.setattr(product_plan, "INNER_TO_PACK", 20)
     product_plan.plan.cache_clear()
     yield
     product_plan.plan.cache_clear()
@@ -281,7 +281,7 @@ def test_products_for_other_processors_keep_their_sums_in_registers(target, word
 def test_a_forgotten_product_is_noticed(monkeypatch, rng):
     whole = product_tiles.tile
     monkeypatch.setattr(
-        emitter,
+        product_loops,
         "tile",
         lambda b, of, rows, counts, inner, *more: whole(b, of, rows, counts, inner - 1),
     )
@@ -290,6 +290,6 @@ def test_a_forgotten_product_is_noticed(monkeypatch, rng):
 
 
 def test_a_store_beside_the_product_is_noticed(monkeypatch, rng):
-    monkeypatch.setattr(emitter, "first_lanes", lambda b, kind, count: None)
+    monkeypatch.setattr(product_loops, "first_lanes", lambda b, kind, count: None)
     with pytest.raises(AssertionError, match="beside"):
         check(contiguous(1, 16 * 4 - 2, 20), replace(host(), vector_bytes=16), rng)

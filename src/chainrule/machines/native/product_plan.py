@@ -24,6 +24,8 @@ PANEL = 384 * 1024
 # that they fall on the same few places of the caches, and at least some tiles read it.
 WORTH_PACKING, ROWS_TO_PACK, TILES_TO_PACK = 64 * 1024, 256, 5
 PAGE = 4096
+# A transposed A of so many k is copied: every k is on a page of its own.
+INNER_TO_PACK = 512
 # More sums than this leave LLVM too few registers, and gain nothing.
 MOST_SUMS = 24
 
@@ -78,6 +80,8 @@ class Plan:
         How many k at a time; all of them where less than two blocks are needed.
     packed : bool
         Whether a panel of B is copied into scratch memory before it is used.
+    packs_rows : bool
+        Whether A is.
     """
 
     height: int
@@ -90,6 +94,7 @@ class Plan:
     by_columns: bool
     block: int
     packed: bool
+    packs_rows: bool
 
     @property
     def pieces(self) -> int:
@@ -206,6 +211,12 @@ def _filled(
         by_columns=by_columns,
         block=block,
         packed=packed,
+        packs_rows=(
+            product.a_row == 1
+            and not by_columns
+            and product.inner >= INNER_TO_PACK
+            and column_tiles >= TILES_TO_PACK
+        ),
     )
 
 
