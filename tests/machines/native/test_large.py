@@ -95,6 +95,15 @@ def everything_reads_the_first(x):
     return sum(first[0] * f * x[1] for f in first)
 
 
+def turns_read_the_first_turn(x):
+    y, z, first = x[0], x[1], None
+    for _ in range(40):
+        y = math.sin(y + 1.0)
+        first = y if first is None else first
+        z = z * first + y
+    return z
+
+
 def with_a_defect(x):
     y = x[0]
     for k in range(60):
@@ -142,8 +151,9 @@ def truths_between_turns(x):
 
 STRUCTURES = [
     recurrence, two_turns_back, delay_line, side_by_side, every_turn_is_an_output,
-    irregular_places, nested, everything_reads_the_first, with_a_defect, with_another_constant,
-    every_third_differs, two_loops, backwards_and_in_strides, truths_between_turns,
+    irregular_places, nested, everything_reads_the_first, turns_read_the_first_turn, with_a_defect,
+    with_another_constant, every_third_differs, two_loops, backwards_and_in_strides,
+    truths_between_turns,
 ]  # fmt: skip
 
 
