@@ -253,6 +253,19 @@ def test_narrow_products_are_computed_upright(shape, lines, kind, rng):
     check(Product(*shape, kind, 1, rows + 3, 1, inner), host(), rng)
 
 
+@pytest.mark.parametrize("kind", ["float", "double"])
+@pytest.mark.parametrize("lines", [0, 100])
+@pytest.mark.parametrize("shape", [(64, 2, 32), (77, 2, 101), (70, 3, 33), (131, 4, 47)])
+def test_very_narrow_products_run_along_k(shape, lines, kind, rng):
+    for threads in (1, 2):
+        p = contiguous(*shape, kind, threads=threads)
+        if shape[1] <= host().lanes(kind) // 4:
+            assert product_plan.is_narrow(p, host())
+        check(p, host(), rng, lines=lines)
+    inner = shape[2]
+    check(Product(*shape, kind, inner + 3, 1, 1, inner), host(), rng)
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("strides", [(20, 1, 18, 1), (1, 20, 18, 1), (20, 1, 1, 20)])
 def test_what_is_not_finite_passes_where_it_belongs(odd, strides, rng):

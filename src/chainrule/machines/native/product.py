@@ -6,10 +6,12 @@ tiles, `product_tiles` the sums of one tile, `product_packing` the copies that l
 
 from __future__ import annotations
 
-from .builder import Builder, Value, vector_of
+from dataclasses import replace
+
+from .builder import Builder, Value, size_of, vector_of
 from .product_loops import Loops
-from .product_packing import layout
-from .product_plan import Plan, Product, flipped, is_lying, is_upright, plan
+from .product_packing import layout, pack_transpose
+from .product_plan import Plan, Product, flipped, is_lying, is_narrow, is_upright, plan
 from .product_tiles import Finish, first_lanes
 from .target import Target
 
@@ -27,8 +29,9 @@ def scratch_bytes(product: Product, target: Target) -> int:
     """Return the bytes of workspace that each thread needs; aligned to 64 bytes, best so."""
     if not product.rows or not product.columns:
         return 0
-    product, p = _planned(product, target)
-    return layout(p, product, target).size
+    computed, p = _planned(product, target)
+    copy = product.inner * product.columns if is_narrow(product, target) else 0
+    return layout(p, computed, target).size + copy * size_of(product.kind)
 
 
 def emit_product(
@@ -65,8 +68,13 @@ def emit_product(
     if not product.rows or not product.columns:
         return
     computed, p = _planned(product, b.target)
+    columns = bb
     if computed is not product:
         a, bb = bb, a
+    if is_narrow(product, b.target):
+        assert scratch is not None
+        a = b.address(scratch, layout(p, computed, b.target).size, "i8")
+        pack_transpose(b, product, columns, a)
     if is_lying(product):
         finish = _one_by_one(b, product, finish)
     turns = is_upright(product, b.target)
@@ -76,8 +84,10 @@ def emit_product(
 def _planned(product: Product, target: Target) -> tuple[Product, Plan]:
     """Return what is computed, the product or its transpose, and how it is cut."""
     if is_upright(product, target):
-        product = flipped(product)
-        return product, plan(product, target, whole=True)
+        computed = flipped(product)
+        if is_narrow(product, target):
+            computed = replace(computed, a_row=product.inner, a_inner=1)
+        return computed, plan(computed, target, whole=True)
     if is_lying(product):
         product = flipped(product)
     return product, plan(product, target)

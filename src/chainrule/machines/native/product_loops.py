@@ -18,7 +18,7 @@ from .transpose import turned
 
 # Finished vectors are handed to the epilogue one by one in the text, up to so many lines of it;
 # beyond that they go through a small buffer, and one copy of the epilogue loops over them.
-LINES = 160
+LINES = 240
 
 Range = tuple[Value | int, Value | int]
 
@@ -231,7 +231,9 @@ class Loops:
         read = [self.lanes] * len(counts) if self.plan.packed else counts
         if in_dots(product):
             assert isinstance(panel.inner, int)
-            self._finished(i, j, counts, height, [dots(b, of, counts[0], panel.inner)])
+            rows = [replace(of, a=b.address(of.a, r * of.a_row, of.kind)) for r in range(height)]
+            sums = [dots(b, row, counts[0], panel.inner) for row in rows]
+            self._ended(i, j, counts, height, sums)
             return
         if panel.waiting is None or panel.done is None:
             self._ended(i, j, counts, height, tile(b, of, height, read, panel.inner))

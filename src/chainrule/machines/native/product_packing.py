@@ -74,3 +74,16 @@ def pack_rows(b: Builder, product: Product, source: Value, to: Value, height: in
         return [b.address(source, product.a_inner, kind), b.address(to, height, kind)]
 
     b.loop(0, product.inner, 1, copy, [source, to])
+
+
+def pack_transpose(b: Builder, product: Product, source: Value, to: Value) -> None:
+    """Emit the copy of a B of few columns, column after column."""
+    kind = product.kind
+
+    def copy(k: Value, source: Value) -> list[Value]:
+        for j in range(product.columns):
+            element = b.load(kind, b.address(source, j * product.b_column, kind))
+            b.store(element, b.address(b.address(to, k, kind), j * product.inner, kind))
+        return [b.address(source, product.b_inner, kind)]
+
+    b.loop(0, product.inner, 1, copy, [source])

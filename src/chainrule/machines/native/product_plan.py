@@ -135,11 +135,23 @@ def is_upright(product: Product, target: Target) -> bool:
     lanes = target.lanes(product.kind)
     most = min(MOST_SUMS // 2, target.registers - 4, lanes - 1)
     spared = product.inner * (lanes - product.columns)
-    return (
+    return is_narrow(product, target) or (
         product.a_row == 1
         and 1 < product.columns <= most
         and product.rows >= lanes
         and spared > 2 * lanes * lanes.bit_length()
+    )
+
+
+def is_narrow(product: Product, target: Target) -> bool:
+    """Return whether a very narrow product runs along k, for which B is first transposed."""
+    lanes = target.lanes(product.kind)
+    return (
+        product.a_inner == 1
+        and product.a_row != 1
+        and 1 < product.columns <= lanes // 4
+        and product.rows >= 4 * lanes  # so that the transpose of B costs little
+        and product.inner >= 2 * lanes
     )
 
 
@@ -156,7 +168,7 @@ def _plans(product: Product, target: Target, whole: bool) -> Iterator[Plan]:
     # One row needs many sums side by side; a tile that is turned is long enough as it is.
     widest = 1 if whole else 8 if rows == 1 else 4
     if in_dots(product):
-        shapes = [(1, 1)]
+        shapes = [(rows if whole else 1, 1)]
     else:
         shapes = [
             (height, width)
@@ -227,7 +239,7 @@ def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
     along_columns = [(p.width, p.column_tiles - 1), (p.last_width, min(p.column_tiles, 1))]
     # Rows of A a page apart share the eight or so places that the first cache has for them.
     crowded = product.a_inner == 1 and p.height > 8 and product.a_row * size % PAGE == 0
-    total, texts = 0.0, 0
+    total, text = 0.0, 0
     for height, rows in along_rows:
         for width, columns in along_columns:
             sums = height * width
@@ -241,9 +253,9 @@ def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
             # vectors, than where it is part of its only FMA. Fitted to measurements.
             end = (3 + 0.25 * sums + 0.06 * sums**2) * (1.8 if width > 1 else 1.0)
             total += rows * columns * (product.inner * step + end)
-            texts += 1
+            text += sums
     pieces = max(p.pieces, 1)
     share = -(-pieces // product.threads) / pieces
     # Each size of tile is a text of its own, that LLVM takes its time for.
-    total *= share * (1.1 if crowded else 1.0) * (1.0 + 0.02 * max(texts - 1, 0))
+    total *= share * (1.1 if crowded else 1.0) * (1.0 + 0.001 * text)
     return total, -p.height  # of equal costs the higher tile: it reads B less often
