@@ -174,7 +174,7 @@ def _plans(product: Product, target: Target, whole: bool) -> Iterator[Plan]:
             (height, width)
             for width in range(1, min(max(vectors, 1), widest) + 1)
             for height in range(rows if whole else 1, max(rows, 1) + 1)
-            if height * width <= min(MOST_SUMS, target.registers - width - 2)
+            if height * width <= min(MOST_SUMS, target.registers - width - 1)
         ]
     for most, width in shapes:
         row_tiles = -(-rows // most)
@@ -248,6 +248,7 @@ def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
             chains = max(1, min(-(-CHAINS // sums), product.inner // 2))
             # What a round of k waits for: the FMAs, the loads, or the FMA that it adds to.
             step = max(sums, 0.75 * (height + width) + 0.5, 4.0 / chains) + 0.5 / chains
+            step += 0.15 * (height + width)  # loads that come late: the squarer, the fewer
             # The end of a tile and the start of the next overlap, the less the more sums there are;
             # and less where an element of A is spread into a register of its own, for several
             # vectors, than where it is part of its only FMA. Fitted to measurements.
