@@ -52,6 +52,7 @@ class Compiled:
         machine: str,
         most_paths: int,
         threads: int | None = None,
+        donated: tuple[int, ...] = (),
         on_new: Callable[[Circuit, Any], None] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
@@ -59,6 +60,7 @@ class Compiled:
         self.machine = machine
         self._most = most_paths
         self._threads = threads
+        self._donated = donated
         self._on_new = on_new
         self._recorded: dict[Any, list[Callable[..., Any]]] = {}
         self._lock = threading.RLock()
@@ -169,7 +171,8 @@ class Compiled:
             from ..machines.native.machine import Native, NotLowered  # LLVM: only when used
 
             try:
-                self._running = Native(circuit, threads=self._threads)
+                leaves = _leaves_of(circuit, self._donated)
+                self._running = Native(circuit, threads=self._threads, donated=leaves)
                 return self._running  # type: ignore[no-any-return]
             except NotLowered as reason:
                 self._running, self.without_code = None, str(reason)
@@ -213,6 +216,14 @@ def _kind(leaf: Any) -> Any:
     return type(leaf), leaf if leaf.__hash__ is not None else repr(leaf)
 
 
+def _leaves_of(circuit: Circuit, positions: tuple[int, ...]) -> list[int]:
+    """Return the numbers, among the traced leaves, of those in some arguments."""
+    count = len(circuit.arguments)
+    chosen = {k % count for k in positions if -count <= k < count}
+    wanted = {row for k in chosen for row in circuit.arguments[k].rows if row is not None}
+    return [k for k, row in enumerate(circuit.inputs) if row in wanted]
+
+
 def slim(circuit: Circuit) -> Circuit:
     """Return the circuit without the arrays that its gates computed: shapes and dtypes stay."""
     values = circuit.columns.values
@@ -234,6 +245,7 @@ def compile(
     machine: str = "native",
     most_paths: int = MOST_PATHS,
     threads: int | None = None,
+    donate_argnums: int | tuple[int, ...] = (),
 ) -> Any:
     """Return a function that runs on a machine; also a decorator.
 
@@ -249,6 +261,10 @@ def compile(
     threads : int, optional
         How many threads the native machine may use for large work; by default
         ``CHAINRULE_NUM_THREADS``, else as many as there are processors.
+    donate_argnums : int or tuple of int
+        Positional arguments that the caller gives away, as in JAX: from the second call of a
+        shape on, results of the same shape and dtype are written over their arrays where that is
+        safe. Only for the native machine.
 
     Returns
     -------
@@ -269,11 +285,18 @@ def compile(
             f"{did_you_mean(str(machine), MACHINES)}"
         )
     if function is None:
-        return functools.partial(compile, machine=machine, most_paths=most_paths, threads=threads)
+        return functools.partial(
+            compile,
+            machine=machine,
+            most_paths=most_paths,
+            threads=threads,
+            donate_argnums=donate_argnums,
+        )
     if not callable(function):
         raise TypeError(f"{here()}a function was expected, not {type(function).__name__}")
     if machine == "native":
         from .fast import fast  # the C-level entry: only when used
 
-        return fast(function, most_paths, threads)
+        donated = (donate_argnums,) if isinstance(donate_argnums, int) else donate_argnums
+        return fast(function, most_paths, threads, tuple(donated))
     return Compiled(function, machine, most_paths)

@@ -35,7 +35,9 @@ def _said(name: str) -> Callable[..., Any]:
 
 @functools.cache
 def _type() -> Any:
-    members: dict[str, Any] = {name: _said(name) for name in ("code", "llvm", "assembly", "report", "__repr__")}
+    members: dict[str, Any] = {
+        name: _said(name) for name in ("code", "llvm", "assembly", "report", "__repr__")
+    }
     members |= {
         "machine": property(lambda self: _compiled(self).machine),
         "paths": property(lambda self: _compiled(self).paths),
@@ -48,8 +50,14 @@ def _type() -> Any:
 class _Links:
     """The chain of one function."""
 
-    def __init__(self, function: Callable[..., Any], most_paths: int, threads: int | None) -> None:
-        self._compiled = Compiled(function, "native", most_paths, threads, self._on_new)
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        most_paths: int,
+        threads: int | None,
+        donated: tuple[int, ...],
+    ) -> None:
+        self._compiled = Compiled(function, "native", most_paths, threads, donated, self._on_new)
         self._links: list[Any] = []
         self._next = 0
         behind: Any = self._compiled
@@ -68,6 +76,11 @@ class _Links:
             self._next += 1
 
 
-def fast(function: Callable[..., Any], most_paths: int, threads: int | None) -> Any:
+def fast(
+    function: Callable[..., Any],
+    most_paths: int,
+    threads: int | None,
+    donated: tuple[int, ...] = (),
+) -> Any:
     """Return a function compiled by the native machine."""
-    return _Links(function, most_paths, threads).first
+    return _Links(function, most_paths, threads, donated).first

@@ -293,3 +293,38 @@ def test_workspace_is_shared_by_buffers_that_never_meet():
                 if a.first <= b.last and b.first <= a.last:
                     assert places[j] >= places[k] + b.size or places[k] >= places[j] + a.size
         assert total <= sum(-(-s.size // 64) * 64 for s in spans)
+
+
+def test_donated_arrays_hold_the_results():
+    def step(p, x):
+        w, v = p
+        return [w - 0.1 * (w @ x @ x.T), v * 2.0 + w[:, :1]], np.sum(w)
+
+    compiled = cr.compile(step, donate_argnums=0)
+    w, v, x = drawn((5, 5), (5, 3), (5, 4))
+    compiled([w.copy(), v.copy()], x)  # recorded: nothing is overwritten yet
+    expected = step([w, v], x)
+    given = [w.copy(), v.copy()]
+    (new_w, new_v), total = compiled(given, x)
+    assert new_w is given[0] and new_v is given[1]
+    np.testing.assert_allclose(new_w, expected[0][0], rtol=1e-12)
+    np.testing.assert_allclose(new_v, expected[0][1], rtol=1e-12)
+    assert total == pytest.approx(expected[1], rel=1e-12)
+    with pytest.raises(ValueError, match="must be a writeable, contiguous"):
+        compiled([np.asfortranarray(w), v.copy()], x)
+    room = np.zeros(40)
+    with pytest.raises(ValueError, match="shares memory"):
+        compiled([w.copy(), room[:15].reshape(5, 3)], room[10:30].reshape(5, 4))
+    assert not room.any()
+
+
+def test_donated_arrays_may_change_places():
+    @cr.compile(donate_argnums=(0, 1))
+    def swapped(a, b):
+        return b, a
+
+    a, b = drawn((4,), (4,))
+    swapped(a, b)
+    one, two = swapped(a.copy(), b.copy())
+    np.testing.assert_array_equal(one, b)
+    np.testing.assert_array_equal(two, a)

@@ -25,7 +25,7 @@ from .lowering import lowered
 from .machine import no_threads
 from .nodes import NotLowered
 from .target import compile_object, host
-from .threads import emit_barrier, emit_run, pool
+from .threads import emit_barrier, emit_run, pool, thread_count
 from .values import MEMORY, convert
 
 _LINE = 64  # bytes of a cache line
@@ -56,8 +56,8 @@ class Epoch:
         Arrays with one row an example.
     batch_size : int
         Rows of a batch; the last batch of an epoch may be shorter.
-    threads : int
-        How many threads may be used.
+    threads : int, optional
+        How many threads may be used; by default as many as there are processors.
 
     Raises
     ------
@@ -74,10 +74,10 @@ class Epoch:
         data: Sequence[np.ndarray[Any, Any]],
         batch_size: int,
         *,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         self._step = step
-        self._threads = threads
+        self._threads = thread_count(threads)
         self._data = [np.ascontiguousarray(array) for array in data]
         self._rows = len(self._data[0])
         self._batch = min(batch_size, self._rows)

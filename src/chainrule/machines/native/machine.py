@@ -16,18 +16,19 @@ import numpy as np
 
 from ...circuit.circuit import Circuit
 from ...errors import GuardError
+from ...tracing.sites import here
 from . import cache, linking, target
 from .callable import fill_table
 from .entry import Entry, EntryText, emit_entry
+from .interruption import run_interruptible
 from .layout import DTYPES, Layout, fingerprint
 from .lowering import Lowered, is_scalar, lowered, lowered_scalars
 from .nodes import NotLowered
-from .program import HostCall
+from .program import STOPPABLE, HostCall
 from .templates import described, signature_of
 from .threads import pool, thread_count
 
 _LONG = 2e4  # vector operations, some microseconds: Python's lock is released meanwhile
-_INTERRUPTIBLE = 2e8  # a tenth of a second: Ctrl-C must come through
 _MOST_LEAVES = 1000  # an entry looks at each by code of its own
 _HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
@@ -39,8 +40,11 @@ class Native:
     ----------
     circuit : Circuit
         What to run.
-    threads : int
-        How many threads may be used.
+    threads : int, optional
+        How many threads may be used; by default as many as there are processors.
+    donated : sequence of int
+        Positions among the traced leaves of arrays that the caller gives away: outputs of the same
+        shape and dtype are written over them.
 
     Attributes
     ----------
@@ -48,12 +52,18 @@ class Native:
         The frame of the program.
     """
 
-    def __init__(self, circuit: Circuit, *, threads: int | None = None) -> None:
+    def __init__(
+        self, circuit: Circuit, *, threads: int | None = None, donated: Sequence[int] = ()
+    ) -> None:
         threads = thread_count(threads)
+        self._wanted = _written_over(circuit, donated)
         self._scalar = is_scalar(circuit)
         self._hosts: list[HostCall] = []
         self._signature = signature_of(circuit)
-        key = cache.key(fingerprint(circuit, "program", threads, described(self._signature)))
+        said = described(self._signature)
+        key = cache.key(
+            fingerprint(circuit, "program", threads, said, sorted(self._wanted.items()))
+        )
         found = cache.load(key)
         if found is not None:
             self.layout = Layout.from_json(found["meta"], circuit)
@@ -90,7 +100,7 @@ class Native:
                 return lowered_scalars(circuit, target.host())
             except NotLowered:  # a gate that NumPy must compute: programs of arrays have those
                 self._scalar = False
-        return lowered(circuit, target.host(), threads)
+        return lowered(circuit, target.host(), threads, self._wanted)
 
     def __call__(self, *leaves: Any) -> Any:
         """Run on the traced leaves; return the outputs in their containers.
@@ -112,9 +122,13 @@ class Native:
             array = np.require(leaf, DTYPES[kind], ["C", "A"])
             assert array.shape == shape, (array.shape, shape)
             arrays.append(array)
-        outputs = [np.empty(shape, DTYPES[kind]) for kind, shape in layout.outputs]
+        over = {o: _given_away(leaves[i], arrays) for o, i in layout.over.items()}
+        outputs = [
+            over[k] if k in over else np.empty(shape, DTYPES[kind])
+            for k, (kind, shape) in enumerate(layout.outputs)
+        ]
         at = layout.workspace_slot
-        frame = (ctypes.c_void_p * (at + 4))()
+        frame = (ctypes.c_void_p * (at + 6))()
         for k, array in enumerate([*arrays, *outputs, *layout.constants]):
             frame[k] = array.ctypes.data
         work = self._workspace()
@@ -123,7 +137,7 @@ class Native:
             frame[at + 1] = ctypes.cast(self._host, ctypes.c_void_p).value
             if layout.threads > 1:
                 frame[at + 2] = pool(layout.threads)
-            self._check(self._call(ctypes.addressof(frame)))
+            self._check(self._called(frame, at))
         finally:
             self._free.append(work)
         return [
@@ -136,7 +150,7 @@ class Native:
     def _entry_text(self, processor: target.Target) -> EntryText | None:
         """Return the functions that Python calls; None where only `run` is to call the code."""
         layout = self.layout
-        if self._signature is None or layout.cost > _INTERRUPTIBLE or self._hosts:
+        if layout.over or self._signature is None or layout.cost > STOPPABLE or self._hosts:
             return None
         if self._scalar and not self._signature.is_scalar:
             return None
@@ -182,6 +196,16 @@ class Native:
         """Return what was fused, the buffers, and the work."""
         return self.layout.described()
 
+    def _called(self, frame: Any, at: int) -> int:
+        if self.layout.cost <= STOPPABLE:
+            return int(self._call(ctypes.addressof(frame)))
+
+        def call(stop: int) -> int:
+            frame[at + 4] = stop
+            return int(self._call(ctypes.addressof(frame)))
+
+        return run_interruptible(call)
+
     def _run_scalars(self, leaves: Sequence[Any]) -> list[Any]:
         inputs = np.array(leaves, np.float64)
         outputs = np.empty(len(self._kinds))
@@ -226,6 +250,49 @@ class Native:
         except Exception as error:  # handed on by `run`: no exception may cross machine code
             self._local.error = error
             return 1
+
+
+def _written_over(circuit: Circuit, donated: Sequence[int]) -> dict[int, int]:
+    """Return which outputs can be written over which donated inputs."""
+    if circuit.guards:
+        return {}  # a guard may fail when half of them are overwritten
+    values = circuit.columns.values
+    found: dict[int, int] = {}
+    for k in donated:
+        given = values[circuit.inputs[k]]
+        for o, row in enumerate(circuit.outputs):
+            value = values[row]
+            if (
+                o not in found
+                and isinstance(value, np.ndarray)
+                and isinstance(given, np.ndarray)
+                and value.shape == given.shape
+                and value.dtype == given.dtype
+            ):
+                found[o] = k
+                break
+    return found
+
+
+def _given_away(leaf: Any, arrays: Sequence[Any]) -> Any:
+    """Return an array that an output may be written over.
+
+    Raises
+    ------
+    ValueError
+        If that would not reach it, or would reach another argument.
+    """
+    if not any(leaf is array for array in arrays) or not leaf.flags.writeable:
+        raise ValueError(
+            f"{here()}a donated array must be a writeable, contiguous, aligned ndarray; this one "
+            "is not. Pass np.ascontiguousarray(x), or do not donate it."
+        )
+    if sum(np.may_share_memory(leaf, array) for array in arrays) > 1:
+        raise ValueError(
+            f"{here()}a donated array shares memory with another argument, which would be "
+            "overwritten while it is read. Pass a copy of one of them."
+        )
+    return leaf
 
 
 def no_threads(count: int) -> OSError:

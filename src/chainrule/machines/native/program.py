@@ -2,9 +2,11 @@
 
 `@body(ptr frame, i64 thread)` calls the kernels; `@program(ptr frame)` runs it, on one thread or on
 a pool of them, and returns 0, or 1 where plain Python would have branched otherwise, or 2 where a
-gate that NumPy computes has raised, or 3 where the threads could not be started. A frame is an array of pointers: the inputs' data, the
+gate that NumPy computes has raised, 3 where the threads could not be started, or 4 where somebody
+has asked a long program to stop. A frame is an array of pointers: the inputs' data, the
 outputs', the constants', the workspace, the function that calls NumPy, the pool of threads, and
-the status (a number in the place of a pointer).
+the status (a number in the place of a pointer). Programs that take long have two more: the address
+of a word that is not 0 when they are to stop, and what the first thread has seen there.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 from .builder import Builder, Value, constant, module
 from .epilogue import emit_epilogue, emit_turned
 from .graph import Graph
+from .interruption import emit_stopped
 from .layout import Layout
 from .loops import Emitted, Loops, bytes_of, emit_loops
 from .memory import ALIGNMENT, Span, offsets
@@ -29,6 +32,7 @@ from .values import MEMORY, Stream, aligned, fold, is_immediate, load, store
 
 _WIDE = 8000  # vector operations: what a kernel must cost to be split among threads
 _WAIT = 1500  # vector operations in the time of a barrier
+STOPPABLE = 2e8  # vector operations, a tenth of a second: from here on Ctrl-C must come through
 
 
 @dataclass(slots=True)
@@ -324,6 +328,8 @@ class Assembler:
         self.last = ""
         for at, (kernel, parts) in enumerate(steps):
             self._report(program, kernel, parts)
+            if at and program.layout.cost > STOPPABLE:
+                self._look()
             if kernel.source is not None and kernel.source.form == "host":
                 self._host(kernel.source, program)
             for k, step in enumerate(parts):
@@ -347,6 +353,20 @@ class Assembler:
         b.store(Value("i64", str(status)), b.address(self.frame, self.work_slot + 3, "ptr"))
         b.ret()
         b.start(on)
+
+    def _look(self) -> None:
+        """Leave where somebody has asked the program to stop: on all threads at once."""
+        b = self.b
+        word = b.load("ptr", b.address(self.frame, self.work_slot + 4, "ptr"))
+        if self.count == 1:
+            self._leave(emit_stopped(b, word), 4)
+            return
+        seen = b.address(self.frame, self.work_slot + 5, "ptr")
+        self._alone_unless(
+            False, lambda: b.store(b.convert("zext", emit_stopped(b, word), "i64"), seen)
+        )
+        self._meet("")
+        self._leave(b.compare("ne", b.load("i64", seen), Value("i64", "0")), 4)
 
     def _pointer(self, number: int, offset: int) -> Value:
         node = self.graph.nodes[number]

@@ -18,7 +18,6 @@ from .graph import Graph
 from .nodes import Access, Node, Shape
 
 _CHEAP = 3  # additions: what a store and a load cost, roughly
-_ROUNDS = 24
 ALONE = ("product", "transpose", "pieces", "host")  # forms that begin a kernel of their own
 
 
@@ -82,22 +81,12 @@ def plan(graph: Graph, outputs: Sequence[int], after: dict[int, int]) -> Schedul
             whole = access.is_whole(source.shape) and node.form in ("each", "reduce")
             if source.form == "each" and not whole:
                 stored.add(source.number)
-    late: dict[int, int] = {}
-    for _ in range(_ROUNDS):
-        schedule = _grouped(graph, live, stored, late)
+    while True:
+        schedule = _grouped(graph, live, stored, after)
         dear = _read_twice(graph, schedule) - stored
-        if dear:
-            stored |= dear
-            continue
-        moved = False
-        for output, over in after.items():
-            last = _last_reader(graph, schedule, over)
-            if schedule.place[output] < last and late.get(output, 0) < last:
-                late[output] = last
-                moved = True
-        if not moved:
+        if not dear:
             return schedule
-    return schedule
+        stored |= dear
 
 
 def _live(graph: Graph, outputs: Sequence[int]) -> list[Node]:
@@ -132,24 +121,30 @@ def leaves(graph: Graph, node: Node, stored: set[int]) -> Iterator[tuple[Access,
         yield access, access.is_whole(source.shape) and source.shape == domain
 
 
-def _grouped(graph: Graph, live: list[Node], stored: set[int], late: dict[int, int]) -> Schedule:
+def _grouped(graph: Graph, live: list[Node], stored: set[int], after: dict[int, int]) -> Schedule:
+    made = [
+        node
+        for node in live
+        if node.form not in ("input", "constant") and (node.form != "each" or node.number in stored)
+    ]
+    reads = {node.number: list(leaves(graph, node, stored)) for node in made}
+    waits = _waits(made, reads, after)
     kernels: list[Kernel] = []
     place: dict[int, int] = {}
-    for node in live:
-        if node.form in ("input", "constant"):
-            continue
-        if node.form == "each" and node.number not in stored:
-            continue
+    for node in _ordered(made, reads, waits):
         domain = domain_of(graph, node)
         alone = node.form in ALONE
-        earliest = late.get(node.number, 0)
-        for access, same in leaves(graph, node, stored):
+        earliest = 0
+        for access, same in reads[node.number]:
             at = place.get(access.node)
             if at is None:
                 continue
             source = graph.nodes[access.node]
             together = same and not alone and source.form in ("each", "product")
             earliest = max(earliest, at if together else at + 1)
+        for reader, same in waits.get(node.number, {}).items():
+            if reader in place:
+                earliest = max(earliest, place[reader] + (not same))
         if not alone:
             for at in range(earliest, len(kernels)):
                 kernel = kernels[at]
@@ -164,6 +159,51 @@ def _grouped(graph: Graph, live: list[Node], stored: set[int], late: dict[int, i
         place[node.number] = len(kernels)
         kernels.append(Kernel(domain, node, []))
     return Schedule(kernels, stored, place)
+
+
+_Reads = dict[int, list[tuple[Access, bool]]]
+
+
+def _waits(made: list[Node], reads: _Reads, after: dict[int, int]) -> dict[int, dict[int, bool]]:
+    """Return for each node written over an input who must read that first.
+
+    And whether the two may share a kernel: where each reads at its own index alone, all of an
+    element is read before any of it is written.
+    """
+    forms = {node.number: node.form for node in made}
+    waits: dict[int, dict[int, bool]] = {}
+    for output, over in after.items():
+        for number, found in reads.items():
+            if number == output:
+                continue
+            for access, same in found:
+                if access.node == over:
+                    mine = waits.setdefault(output, {})
+                    mine[number] = mine.get(number, True) and same and forms[number] not in ALONE
+    return waits
+
+
+def _ordered(made: list[Node], reads: _Reads, waits: dict[int, dict[int, bool]]) -> Iterator[Node]:
+    """Iterate in the recorded order, but after those that one waits for.
+
+    Where two wait for each other the recorded order stands: they may still share a kernel, and if
+    they cannot, neither is written over its input (`is_over`).
+    """
+    known = {node.number for node in made}
+    left = {node.number: node for node in made}
+    pending = {n: {a.node for a, _ in reads[n] if a.node in known and a.node != n} for n in left}
+    while left:
+        done: list[Node] = []
+        for number, node in left.items():
+            if pending[number] & left.keys() or waits.get(number, {}).keys() & left.keys():
+                continue
+            done.append(node)
+            break
+        if not done:
+            done = [next(node for n, node in left.items() if not pending[n] & left.keys())]
+        for node in done:
+            del left[node.number]
+            yield node
 
 
 def _open(kernel: Kernel) -> bool:
