@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .builder import Builder, Value, constant, element_of
+from .mathematics import exponential
 from .mathematics.by_lane import by_lane
 
 Emitter = Callable[..., Value]
@@ -324,24 +325,13 @@ def _scaled(high: float, low: float) -> Emitter:
 
 
 _pow = by_lane("pow")
-_exp, _expm1, _log1p = by_lane("exp"), by_lane("expm1"), by_lane("log1p")
+_exp, _expm1, _log1p = exponential.exp, exponential.expm1, by_lane("log1p")
 
 
 def _elu(b: Builder, x: Value, *, alpha: float = 1.0) -> Value:
     zero = constant(x.type, 0.0)
     bend = b.fmul(constant(x.type, alpha), _expm1(b, _minimum(b, x, zero)))
     return b.select(b.compare("ogt", x, zero), x, bend)
-
-
-def _sigmoid(b: Builder, x: Value) -> Value:
-    one = constant(x.type, 1.0)
-    return b.fdiv(one, b.fadd(one, _exp(b, b.fneg(x))))
-
-
-def _sech_squared(b: Builder, x: Value) -> Value:
-    e = _exp(b, b.fmul(constant(x.type, -2.0), b.intrinsic("fabs", x)))
-    whole = b.fadd(constant(x.type, 1.0), e)
-    return b.fdiv(b.fmul(constant(x.type, 4.0), e), b.fmul(whole, whole))
 
 
 def _softplus(b: Builder, x: Value) -> Value:
@@ -351,11 +341,6 @@ def _softplus(b: Builder, x: Value) -> Value:
 
 def _log_sigmoid(b: Builder, x: Value) -> Value:
     return b.fneg(_softplus(b, b.fneg(x)))
-
-
-def _silu(b: Builder, x: Value) -> Value:
-    one = constant(x.type, 1.0)
-    return b.fdiv(x, b.fadd(one, _exp(b, b.fneg(x))))
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -411,14 +396,14 @@ EMITTERS: dict[str, Emitter] = {
     "relu": _relu,
     "leaky_relu": _leaky_relu,
     "elu": _elu,
-    "sigmoid": _sigmoid,
+    "sigmoid": exponential.sigmoid,
     "softplus": _softplus,
     "log_sigmoid": _log_sigmoid,
-    "silu": _silu,
+    "silu": exponential.silu,
     # exponential and trigonometric
     "deg2rad": _scaled(math.pi, 180.0),
     "rad2deg": _scaled(180.0, math.pi),
-    "sech_squared": _sech_squared,
+    "sech_squared": exponential.sech_squared,
     "exp": _exp,
     "expm1": _expm1,
     "log1p": _log1p,
@@ -429,16 +414,16 @@ EMITTERS: dict[str, Emitter] = {
     "arcsinh": by_lane("asinh"),
     "arccosh": by_lane("acosh"),
     "arctanh": by_lane("atanh"),
-    "exp2": by_lane("exp2"),
+    "exp2": exponential.exp2,
     "log": by_lane("log"),
     "log2": by_lane("log2"),
     "log10": by_lane("log10"),
     "sin": by_lane("sin"),
     "cos": by_lane("cos"),
     "tan": by_lane("tan"),
-    "sinh": by_lane("sinh"),
-    "cosh": by_lane("cosh"),
-    "tanh": by_lane("tanh"),
+    "sinh": exponential.sinh,
+    "cosh": exponential.cosh,
+    "tanh": exponential.tanh,
     "hypot": by_lane("hypot"),
     "cbrt": by_lane("cbrt"),
     "erf": by_lane("erf"),
