@@ -194,7 +194,7 @@ def _parts(flat: Flat, lanes: int) -> list[Body | Runs]:
             code += rest
             parts += bodies_of(flat, Turns(at, rest, 1), 0)
         elif rest:
-            parts.append(reorder(flat, at, turns.start))
+            parts.append(reorder(flat, at, turns.start, lanes))
         if turns.count:
             parts += bodies_of(flat, turns, lanes)
         at = turns.stop

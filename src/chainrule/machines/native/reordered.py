@@ -4,6 +4,9 @@ A circuit is a partial order: any order that makes operands before their gates w
 gates of one kind that can be taken, then all of another kind, gives runs of one gate: each is a
 loop of one row whose operands are looked up, with nothing to decide between rows. (A machine that
 decides what to do at every row mispredicts most of its jumps, which costs five times the row.)
+
+Rows of a costly gate that do not wait for each other are computed in the lanes of vectors. For
+cheap gates that is no gain: gathering their operands is all the work there is.
 """
 
 from __future__ import annotations
@@ -12,9 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .elementwise import COST
 from .flat import NONE, Flat, Integers
 from .places import Places, Tables
 from .turns import ALL, LOOKUP, NUMBERS, Kernel, Read, Slot
+
+COSTLY = 10
+"""From here on a gate is worth a gather, in additions."""
 
 
 class Runs(NamedTuple):
@@ -26,13 +33,16 @@ class Runs(NamedTuple):
         The rows in their new order.
     starts : ndarray of int64
         Where in `cells` each run begins, and the end.
+    lanes : list of int
+        How many rows of each run are computed side by side; 0 for one after the other.
     """
 
     cells: Integers
     starts: Integers
+    lanes: list[int]
 
 
-def reorder(flat: Flat, start: int, stop: int) -> Runs:
+def reorder(flat: Flat, start: int, stop: int, lanes: int) -> Runs:
     """Return the rows from start to stop in an order of long runs."""
     codes = flat.codes[start:stop].tolist()
     sources = flat.sources[:, start:stop]
@@ -49,9 +59,16 @@ def reorder(flat: Flat, start: int, stop: int) -> Runs:
             ready[codes[row]].append(row)
     order: list[int] = []
     starts = [0]
+    wide: list[int] = []
+    costly = [o is not None and COST.get(o.gate.name, 1) >= COSTLY for o in flat.operations]
     while len(order) < len(codes):
         run = max(ready, key=len)
-        # Rows that become ready for the run that is being made join it at its end.
+        code = codes[run[0]]
+        if costly[code] and len(run) >= 2 * lanes:
+            ready[code] = []
+            wide.append(lanes)
+        else:  # rows that become ready for the run that is being made join it at its end
+            wide.append(0)
         for row in run:
             for reader in by_read[ends[row - 1] if row else 0 : ends[row]]:
                 left = waiting[reader] - 1
@@ -60,8 +77,9 @@ def reorder(flat: Flat, start: int, stop: int) -> Runs:
                     ready[codes[reader]].append(reader)
         order += run
         starts.append(len(order))
-        run.clear()
-    return Runs(start + np.array(order, np.int64), np.array(starts, np.int64))
+        if not wide[-1]:
+            run.clear()
+    return Runs(start + np.array(order, np.int64), np.array(starts, np.int64), wide)
 
 
 def calls_of(
@@ -78,7 +96,7 @@ def calls_of(
         tables.add(flat.numbers[column]) if (row < NONE).any() else 0
         for column, row in zip(constants, sources, strict=True)
     ]
-    kernels: dict[int, Kernel] = {}
+    kernels: dict[tuple[int, int], Kernel] = {}
     result = []
     starts = runs.starts.tolist()
     firsts = runs.starts[:-1]
@@ -96,7 +114,8 @@ def calls_of(
                 reads.append(Read(NUMBERS))
                 arguments.append(at_numbers[operand] + 8 * start)
         arguments.append(places_of_results[k])
-        if code not in kernels:
-            kernels[code] = Kernel((Slot(code, tuple(reads), ALL),))
-        result.append((kernels[code], arguments))
+        kind = code, runs.lanes[k]
+        if kind not in kernels:
+            kernels[kind] = Kernel((Slot(code, tuple(reads), ALL),), runs.lanes[k])
+        result.append((kernels[kind], arguments))
     return result
