@@ -28,11 +28,17 @@ class Run:
     results : callable, optional
         Turns what the function returns into nested containers of arrays, in the order that all
         contenders of the case keep.
+    times : int
+        How often one call does the case's work.
+    once : callable, optional
+        Does the work once, where `function` does not: its results are compared.
     """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
     results: Callable[[Any], Any] = lambda value: value
+    times: int = 1
+    once: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class Contender:
 class Aim:
     """A ratio to reach: ours at most `factor` times the contender `of`.
 
-    `of` may be "the best", the fastest peer; `factor` is in seconds where `of` is empty.
+    `of` may be "the best", the fastest peer. Where it is empty, `factor` is in seconds, for what
+    the first call costs more than later ones.
     """
 
     factor: float
@@ -98,7 +105,7 @@ class Case:
     per : int
         How many steps one call takes: times are of one.
     fresh : bool
-        Whether to time first calls, each in a fresh process, instead of later ones.
+        Whether to time what first calls cost more than later ones, each in a fresh process.
     """
 
     name: str

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def draw(generator: np.random.Generator, quick: bool, *, examples: int = EXAMPLE
     count = min(examples, 2_000) if quick else examples
     x, y = digits(count, generator)
     inputs = {"x": x, "y": y, "order": shuffled(count)}
-    for k, (m, n) in enumerate(zip(SIZES, SIZES[1:], strict=False), start=1):
+    for k, (m, n) in enumerate(pairwise(SIZES), start=1):
         # Divided as in the book's third chapter: N(0, 1) saturates, and little is left to compare.
         inputs[f"W{k}"] = generator.normal(0, m**-0.5, (m, n)).astype(np.float32)
         inputs[f"b{k}"] = generator.normal(0, 1, n).astype(np.float32)
@@ -39,7 +40,8 @@ def copies(parameters: list[np.ndarray]) -> list[np.ndarray]:
 # ------------------------------------------------------------------ chainrule
 
 
-def ours(inputs: Inputs, *, threads: int = 1) -> Run:
+def ours(inputs: Inputs, *, threads: int = 1, epochs: int = 5) -> Run:
+    """Return several epochs by one call: `fit` traces the cost and finds its code once a call."""
     import chainrule as cr
 
     from .ours import fit
@@ -52,19 +54,19 @@ def ours(inputs: Inputs, *, threads: int = 1) -> Run:
         a = cr.sigmoid(cr.sigmoid(x @ W1 + b1) @ W2 + b2)
         return 0.5 * np.sum((a - y) ** 2) / len(x)
 
-    def epoch():
+    def train(epochs=epochs):
         return run(
             cost,
             parameters,
             (x, y),
-            epochs=1,
+            epochs=epochs,
             batch_size=BATCH,
             optimizer=cr.SGD(ETA),
             seed=SHUFFLE,
             threads=threads,
         ).parameters
 
-    return Run(epoch)
+    return Run(train, times=epochs, once=lambda: train(1))
 
 
 # ------------------------------------------------------------------ NumPy and Numba
@@ -143,7 +145,12 @@ def numba(inputs: Inputs) -> Run:
         xb = np.empty((BATCH, W1.shape[0]), np.float32)
         a1 = np.empty((BATCH, W1.shape[1]), np.float32)
         a2 = np.empty((BATCH, W2.shape[1]), np.float32)
-        d1, d2, dW1, dW2 = np.empty_like(a1), np.empty_like(a2), np.empty_like(W1), np.empty_like(W2)
+        d1, d2, dW1, dW2 = (
+            np.empty_like(a1),
+            np.empty_like(a2),
+            np.empty_like(W1),
+            np.empty_like(W2),
+        )
         for start in range(0, order.size, BATCH):
             for n in range(BATCH):
                 xb[n] = x[order[start + n]]
@@ -317,6 +324,9 @@ def example_by_example(inputs: Inputs) -> Run:
 
 
 OURS = Contender("chainrule", ours, ("chainrule",), "ours")
+OURS_CALLED = Contender(
+    "chainrule, fit called each epoch", partial(ours, epochs=1), ("chainrule",), "ours"
+)
 JAX = Contender("JAX scan", jax, ("jax",))
 NUMPY = Contender("NumPy by hand", numpy)
 NUMBA = Contender("Numba and BLAS", numba, ("numba", "scipy"))
@@ -333,6 +343,7 @@ WORKLOAD = Workload(
             draw,
             (
                 OURS,
+                OURS_CALLED,
                 JAX,
                 NUMBA,
                 NUMPY,

@@ -50,7 +50,9 @@ def function(inputs: Inputs, sin: Callable[[Any], Any]) -> Callable[..., Any]:
             return v
 
         return chain
-    steps = list(zip(*(inputs[name].tolist() for name in ("kinds", "first", "second")), strict=True))
+    steps = list(
+        zip(*(inputs[name].tolist() for name in ("kinds", "first", "second")), strict=True)
+    )
 
     def mixed(x, y):
         wires = [x, y]
@@ -120,7 +122,7 @@ def jax(inputs: Inputs) -> Run:
                 w = jnp.sin(u) * x / (w * w + 1.5)
                 return (c[1] * u + w * y, w), None
 
-            return jax.lax.scan(body, (x, y), constants, unroll=UNROLL)[0][0]
+            return jax.lax.scan(body, (x, y), constants, unroll=8)[0][0]
 
         return jax.value_and_grad(f, (0, 1))(x, y)
 
@@ -131,9 +133,6 @@ def jax(inputs: Inputs) -> Run:
     return Run(call, POINT)
 
 
-UNROLL = 1
-
-
 class Wire:
     """A number that writes what is done to it on the tape below."""
 
@@ -141,6 +140,7 @@ class Wire:
         self.tape, self.number = tape, number
 
     def then(self, code: str, second: int = 0, constant: float = 0.0) -> Wire:
+        """Write a gate of this wire, and perhaps of a second one, on the tape."""
         self.tape.append((CODES.index(code), self.number, second, constant))
         return Wire(self.tape, len(self.tape) - 1)
 

@@ -60,6 +60,7 @@ class Outcome:
 
     @property
     def median(self) -> float:
+        """The median of the rounds, in seconds."""
         return statistics.median(self.seconds)
 
 
@@ -202,7 +203,10 @@ def measure(
         if not only or c.name == case.reference or any(map(c.name.startswith, only))
     ]
     outcomes = {c.name: Outcome(c.name, c.kind) for c in chosen}
-    with tempfile.TemporaryDirectory(prefix="chainrule-bench-") as name, contextlib.ExitStack() as s:
+    with (
+        tempfile.TemporaryDirectory(prefix="chainrule-bench-") as name,
+        contextlib.ExitStack() as s,
+    ):
         folder = Path(name)
         np.savez(folder / "inputs.npz", **case.draw(np.random.default_rng(seed), quick))
 
@@ -224,8 +228,7 @@ def measure(
                     contender = next(c for c in chosen if c.name == name)
                     again, answer = start(contender)
                     again.end()
-                    answer["seconds"] = answer.get("first", 0.0) - answer.get("again", 0.0)
-                    outcome.imported = answer.get("import", 0.0)
+                    answer["seconds"] = answer.get("more")
                 else:
                     answer = worker.ask()
                 if "failure" in answer:
@@ -259,7 +262,7 @@ def _compared(
         if outcome.skipped or outcome.failure:
             continue
         outcome.imported = answer["import"]
-        outcome.first = max(0.0, answer["first"] - answer["again"])
+        outcome.first = answer["more"]
         if not contender.not_compared:
             with np.load(worker.results) as file:
                 found = list(file.values())

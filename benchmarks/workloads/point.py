@@ -5,7 +5,6 @@ f = (x + s(y)) / (s(x) + (x + y)²) with the sigmoid s, as in `benchmarks/staged
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from benchmarks.staged import by_hand, staged_example

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import arrays, deep, epoch, graphs, moons, point, wide
+from . import arrays, deep, epoch, graphs, moons, point, starting, wide
 from .case import Workload
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -13,4 +13,5 @@ WORKLOADS: tuple[Workload, ...] = (
     wide.WORKLOAD,
     graphs.WORKLOAD,
     deep.WORKLOAD,
+    starting.WORKLOAD,
 )

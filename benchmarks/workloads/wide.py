@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .case import Aim, Case, Contender, Inputs, Run, Workload
@@ -16,7 +18,7 @@ def draw(generator: np.random.Generator, quick: bool) -> Inputs:
     steps = 20 if quick else STEPS
     x, y = digits(steps * BATCH, generator)
     inputs = {"x": x, "y": y, "order": shuffled(len(x))}
-    for k, (m, n) in enumerate(zip(SIZES, SIZES[1:], strict=False), start=1):
+    for k, (m, n) in enumerate(pairwise(SIZES), start=1):
         inputs[f"W{k}"] = generator.normal(0, (2 / m) ** 0.5, (m, n)).astype(np.float32)
         inputs[f"b{k}"] = np.zeros(n, np.float32)
     return inputs

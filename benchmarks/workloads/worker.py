@@ -6,6 +6,7 @@ to stderr. The environment that limits threads is set by `harness`, before anyth
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -40,14 +41,20 @@ def prepare(case: Case, contender: Contender, inputs: str, results: str) -> tupl
         sys.modules["torch"].set_num_threads(case.threads)
     run = contender.prepare(arrays)
     ready = time.perf_counter()
-    value = run.function(*run.arguments)
+    once = run.once or run.function
+    value = once(*run.arguments)
     first = time.perf_counter() - ready
     np.savez(results, *leaves(run.results(value)))
     del value
     start_again = time.perf_counter()
     run.function(*run.arguments)
     again = time.perf_counter() - start_again
-    return run, {"import": imported - start, "first": first, "again": again}
+    return run, {
+        "import": imported - start,
+        "first": first,
+        "again": again,
+        "more": max(0.0, first - again / run.times),
+    }
 
 
 def timer(run: Run) -> timeit.Timer:
@@ -59,7 +66,7 @@ def timer(run: Run) -> timeit.Timer:
     setup = "gc.enable(); f = run.function"
     if names:
         setup += f"; {names}, = run.arguments"
-    return timeit.Timer(f"f({names})", setup, globals={"gc": importlib.import_module("gc"), "run": run})
+    return timeit.Timer(f"f({names})", setup, globals={"gc": gc, "run": run})
 
 
 def calls_for(clock: timeit.Timer, seconds: float) -> int:
@@ -90,7 +97,7 @@ def main(table: str, case_name: str, name: str, inputs: str, results: str, secon
             calls = 1 if took["again"] > float(seconds) else calls_for(clock, float(seconds))
         elif took["again"] < 0.1:
             clock.timeit(1)  # the others have been running: warm the caches up again
-        answer(seconds=clock.timeit(calls) / calls / case.per, calls=calls)
+        answer(seconds=clock.timeit(calls) / calls / run.times / case.per, calls=calls)
 
 
 if __name__ == "__main__":

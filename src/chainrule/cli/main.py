@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "latex": "Print the formula, the local gradients and the chain rule in LaTeX.",
     "code": "Print the backward pass as Python that runs without chainrule.",
     "check": "Check gradients against differences.",
+    "bench": "Time chainrule beside its peers.",
 }
 """The subcommands in the order of `--help`, and what each does."""
 
