@@ -86,3 +86,38 @@ def test_what_is_refused():
         cr.compile(3.0)
     with pytest.raises(ValueError, match="call the function first"):
         cr.compile(weighed).code()
+
+
+RATE = 2.0
+
+
+def test_what_is_captured_is_looked_at():
+    rate = 3.0
+
+    def scaled(x):
+        return rate * x * RATE
+
+    compiled = cr.compile(cr.value_and_grad(scaled))
+    assert compiled(1.0) == compiled(1.0) == (6.0, 6.0)
+    rate = 5.0
+    assert compiled(1.0) == compiled(1.0) == (10.0, 10.0)  # a closure's cell, found at C speed
+    assert compiled(np.float64(1.0)) == (10.0, 10.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "RATE", 1.0)
+        assert compiled(x=1.0) == (5.0, 5.0)  # a global, found where Python decides
+        assert compiled(1.0) == (5.0, 5.0)
+
+
+def test_what_changes_at_every_call_is_run_by_python():
+    count = 0
+
+    def counted(x):
+        nonlocal count
+        count += 1
+        return x * count
+
+    compiled = cr.compile(counted, most_paths=3)
+    with pytest.warns(RuntimeWarning, match="reads a variable of an enclosing function"):
+        for k in range(1, 8):
+            count = 10 * k
+            assert compiled(1.0) == 10 * k + 1

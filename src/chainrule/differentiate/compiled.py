@@ -29,6 +29,7 @@ from ..tracing.record import is_traceable, parameters_of, record
 from ..tracing.sites import here
 from ..tracing.tape import current_tape
 from ..tracing.traced import Traced
+from .captured import Captured
 
 MACHINES = ("interpret", "staged", "native")
 MOST_PATHS = 64
@@ -53,7 +54,7 @@ class Compiled:
         most_paths: int,
         threads: int | None = None,
         donated: tuple[int, ...] = (),
-        on_new: Callable[[Circuit, Any], None] | None = None,
+        on_new: Callable[[Any], None] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
@@ -62,6 +63,8 @@ class Compiled:
         self._threads = threads
         self._donated = donated
         self._on_new = on_new
+        self._captured: Captured | None = None
+        self._renewed = 0
         self._recorded: dict[Any, list[Callable[..., Any]]] = {}
         self._lock = threading.RLock()
         self._latest: Circuit | None = None
@@ -131,6 +134,8 @@ class Compiled:
                 break
         if current_tape() is not None or any(isinstance(leaf, Traced) for leaf in leaves):
             return self._function(*args, **keywords)  # inside another trace: be part of it
+        if self._captured is not None and not self._is_as_captured():
+            return self._function(*args, **keywords)
         known = self._recorded.setdefault(key, [])
         tried = 0
         while True:
@@ -148,6 +153,32 @@ class Compiled:
                 if len(known) == tried:  # else another thread has just recorded one: perhaps this
                     return self._new_path(known, args, keywords)
 
+    def _is_as_captured(self) -> bool:
+        """Forget what was recorded if something was captured that is another object now.
+
+        False where that happens again and again.
+        """
+        assert self._captured is not None
+        what = self._captured.changed()
+        if what is None:
+            return True
+        with self._lock:
+            self._recorded.clear()
+            self._captured = None
+            self._renewed += 1
+            if self._on_new is not None:
+                self._on_new(None)
+        if self._renewed <= self._most:
+            return True
+        warnings.warn(
+            f"{here()}{getattr(self._function, '__name__', 'the function')} reads {what}, which "
+            f"has changed more than {self._most} times: each time it was compiled anew, and now "
+            "Python runs it. Make it an argument.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return False
+
     def _new_path(self, known: list[Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if len(known) >= self._most:
             warnings.warn(
@@ -163,7 +194,7 @@ class Compiled:
         known.append(running)
         self._latest = slim(circuit)
         if self._on_new is not None and self._running is running:
-            self._on_new(circuit, running)
+            self._on_new(running)
         return circuit.output_tree.build(_fresh(circuit, row) for row in circuit.outputs)
 
     def _machine(self, circuit: Circuit) -> Callable[..., Any]:
@@ -171,8 +202,14 @@ class Compiled:
             from ..machines.native.machine import Native, NotLowered  # LLVM: only when used
 
             try:
-                leaves = _leaves_of(circuit, self._donated)
-                self._running = Native(circuit, threads=self._threads, donated=leaves)
+                if self._captured is None:
+                    self._captured = Captured(self._function)
+                self._running = Native(
+                    circuit,
+                    threads=self._threads,
+                    donated=_leaves_of(circuit, self._donated),
+                    cells=self._captured.cells,
+                )
                 return self._running  # type: ignore[no-any-return]
             except NotLowered as reason:
                 self._running, self.without_code = None, str(reason)

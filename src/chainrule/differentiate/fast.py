@@ -12,7 +12,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..circuit.circuit import Circuit
 from ..machines.native.callable import callable_type
 from .compiled import Compiled
 
@@ -68,11 +67,14 @@ class _Links:
         functools.update_wrapper(self.first, function)
         self.first.__dict__["_compiled"] = self._compiled
 
-    def _on_new(self, circuit: Circuit, running: Any) -> None:
-        """Give the next link the entry of a new path."""
-        entry = running.entry
-        if entry is not None:
-            self._links[self._next % _LINKS].set_entry(entry.address, entry)
+    def _on_new(self, running: Any) -> None:
+        """Give the next link the entry of a new path; None: forget all."""
+        if running is None:
+            for link in self._links:
+                link.set_entry(None)
+            self._next = 0
+        elif running.entry is not None:
+            self._links[self._next % _LINKS].set_entry(running.entry.address, running.entry)
             self._next += 1
 
 

@@ -23,6 +23,7 @@ import ctypes
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import CellType
 from typing import Any
 
 from . import python_api as api
@@ -104,6 +105,7 @@ def emit_entry(
     long: bool = False,
     calls_python: bool = False,
     check_finite: bool = False,
+    cells: Sequence[tuple[CellType, Any]] = (),
 ) -> EntryText:
     """Write the functions that make a program callable from Python.
 
@@ -127,6 +129,8 @@ def emit_entry(
         Whether the program calls back into Python. Status 2 with an exception set raises it.
     check_finite : bool
         Whether plain Python decides when a float of the result is infinite or NaN.
+    cells : sequence of (CellType, object)
+        Closure cells, and what they must still hold.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def emit_entry(
     """
     return _Writer(
         signature, target, name, program, workspace_bytes, constants, extras, long, calls_python
-    ).write(check_finite)
+    ).write(check_finite, cells)
 
 
 class _Writer:
@@ -167,7 +171,7 @@ class _Writer:
         holds = long or calls_python or has_dict(signature.arguments)
         self.to_hold = inside(signature.arguments) if holds else 0
 
-    def write(self, check_finite: bool) -> EntryText:
+    def write(self, check_finite: bool, cells: Sequence[tuple[CellType, Any]]) -> EntryText:
         b = self.b
         self._take_stack()
         results = Results(b, self.signature, _FAILED, self.made)
@@ -175,6 +179,9 @@ class _Writer:
         if scalars:
             self._work()
         self._count_is(len(self.signature.arguments))
+        for cell, held in cells:
+            now = b.field(b.object(cell), api.CELL_CONTENTS)
+            b.require(b.compare("eq", now, b.object(held)), _MISMATCH)
         matching = Matching(b, _MISMATCH, _FAILED, self._take, self.held)
         for k, template in enumerate(self.signature.arguments):
             matching.match(template, b.load("ptr", b.address(b.arguments["arguments"], k, "ptr")))

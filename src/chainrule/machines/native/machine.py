@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Sequence
+from types import CellType
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Native:
     donated : sequence of int
         Positions among the traced leaves of arrays that the caller gives away: outputs of the same
         shape and dtype are written over them.
+    cells : sequence of (CellType, object)
+        Closure cells that the entry looks at, and what they must still hold.
 
     Attributes
     ----------
@@ -53,16 +56,22 @@ class Native:
     """
 
     def __init__(
-        self, circuit: Circuit, *, threads: int | None = None, donated: Sequence[int] = ()
+        self,
+        circuit: Circuit,
+        *,
+        threads: int | None = None,
+        donated: Sequence[int] = (),
+        cells: Sequence[tuple[CellType, Any]] = (),
     ) -> None:
         threads = thread_count(threads)
         self._wanted = _written_over(circuit, donated)
+        self._cells = cells
         self._scalar = is_scalar(circuit)
         self._hosts: list[HostCall] = []
         self._signature = signature_of(circuit)
         said = described(self._signature)
         key = cache.key(
-            fingerprint(circuit, "program", threads, said, sorted(self._wanted.items()))
+            fingerprint(circuit, "program", threads, said, sorted(self._wanted.items()), len(cells))
         )
         found = cache.load(key)
         if found is not None:
@@ -167,6 +176,7 @@ class Native:
             # An infinity may hide a branch not taken: Python decides. Of arrays nobody looks at
             # every element.
             check_finite=self._scalar,
+            cells=self._cells,
         )
 
     def _fixed(self) -> list[int]:

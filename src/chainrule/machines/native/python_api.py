@@ -17,6 +17,7 @@ import importlib
 import sys
 import sysconfig
 from collections.abc import Callable
+from types import CellType
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ TYPE = 8
 SIZE = 16  # ob_size of tuples and lists, ma_used of dicts
 FLOAT_VALUE = 16  # also of NumPy's scalars (arrayscalars.h): no padding up to 8 bytes
 LIST_ITEMS = 24  # a pointer to the items
+CELL_CONTENTS = 16  # cpython/cellobject.h
 TUPLE_ITEMS = tuple.__basicsize__  # the items themselves, at the end
 # NumPy: PyArrayObject_fields and PyArray_Descr of ndarraytypes.h, alike in 1.x and 2.x.
 ARRAY_DATA, ARRAY_NDIM, ARRAY_SHAPE, ARRAY_DESCR, ARRAY_FLAGS = 16, 24, 32, 56, 64
@@ -94,6 +96,11 @@ def _objects_are_laid_out() -> bool:
     for thing in (pair, row, table):
         if read(ctypes.c_ssize_t, id(thing) + SIZE) != 2:
             return False
+    cell = CellType(number)
+    if CellType.__basicsize__ != CELL_CONTENTS + 8 or read(
+        _POINTER, id(cell) + CELL_CONTENTS
+    ) != id(number):
+        return False
     for items in (id(pair) + TUPLE_ITEMS, read(_POINTER, id(row) + LIST_ITEMS)):
         if [read(_POINTER, items), read(_POINTER, items + 8)] != [id(first), id(second)]:
             return False
