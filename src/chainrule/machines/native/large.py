@@ -30,7 +30,7 @@ from .reordered import Runs, calls_of, reorder
 from .rolled import Turns, find
 from .scalars import Guards, leave_unless
 from .target import Target, compile_object
-from .turns import Kernel, emit
+from .turns import emit
 
 MOST_STRAIGHT = 1500
 """Rows of the longest straight line: longer rests are reordered."""
@@ -38,8 +38,6 @@ MOST_CODE = 6000
 """Rows of all bodies and straight lines together: a third of a second of LLVM's time."""
 MOST_ROLLED = 200
 """How many loops are taken from a recording; each costs a millisecond to look at."""
-
-Call = tuple[Kernel, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +147,32 @@ def large_program(
     parts = _parts(flat, target.lanes("double"))
     places = _placed(flat, parts)
     tables = Tables()
-    calls: list[Call] = []
-    for part in parts:
-        if isinstance(part, Body):
-            calls.append(call_of(flat, part, places, tables))
-        else:
-            calls += calls_of(flat, part, places, tables)
-    uses = Counter(kernel for kernel, _ in calls)
+    calls = [
+        call_of(flat, part, places, tables)
+        if isinstance(part, Body)
+        else calls_of(flat, part, places, tables)
+        for part in parts
+    ]
+    uses = Counter(kernel for some in calls for kernel in some.kernels)
     numbers = {kernel: k for k, kernel in enumerate(uses)}
-    literals = {kernel: arguments for kernel, arguments in calls if uses[kernel] == 1}
+    literals = {some.kernels[0]: some.literals for some in calls if len(some.kernels) == 1}
     builders = [
-        emit(kernel, f"k{k}", flat.operations, target, literals.get(kernel))
+        emit(
+            kernel,
+            f"k{k}",
+            flat.operations,
+            target,
+            literals.get(kernel) if uses[kernel] == 1 else None,
+        )
         for kernel, k in numbers.items()
     ]
-    at = _call_table([(numbers[kernel], arguments) for kernel, arguments in calls], tables)
-    entry = _entry(flat, places, len(calls), len(builders), at, target)
+    table = [
+        np.stack((np.array([numbers[k] for k in some.kernels])[some.numbers], some.offsets), 1)
+        for some in calls
+    ]
+    count = sum(map(len, table))
+    at = tables.add(np.concatenate(table)) if count else 0
+    entry = _entry(flat, places, count, len(builders), at, target)
     return LargeProgram(
         module([*builders, entry]),
         tables.joined(),
@@ -171,7 +180,7 @@ def large_program(
         len(inputs),
         len(outputs),
         len(builders),
-        len(calls),
+        count,
     )
 
 
@@ -221,18 +230,6 @@ def _placed(flat: Flat, parts: list[Body | Runs]) -> Places:
         if isinstance(part, Body) and part.turns.count == 1:
             places.give_body(part)
     return places
-
-
-def _call_table(calls: list[tuple[int, list[int]]], tables: Tables) -> int:
-    """Add the calls to the tables: for each the kernel and the offset of its arguments."""
-    offset = tables.size
-    offsets = []
-    for _, arguments in calls:
-        offsets.append(offset)
-        offset += 8 * len(arguments)
-    tables.add(np.array([k for _, arguments in calls for k in arguments], np.int64))
-    rows = [(kernel, at) for (kernel, _), at in zip(calls, offsets, strict=True)]
-    return tables.add(np.array(rows, np.int64).reshape(-1))
 
 
 def _entry(

@@ -8,6 +8,7 @@ register and has no place.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,30 @@ class Tables:
         memory = np.zeros(self.size, np.uint8)
         at = 0
         for array in self.parts:
-            memory[at : at + array.nbytes] = np.ascontiguousarray(array).view(np.uint8)
+            memory[at : at + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             at += -(-array.nbytes // 8) * 8
         return memory.view(np.int64)
+
+
+class Calls(NamedTuple):
+    """Calls of kernels, in the order in which they are to be made.
+
+    Parameters
+    ----------
+    kernels : list of Kernel
+        The kernels.
+    numbers : ndarray of int64
+        For each call the position of its kernel in this list.
+    offsets : ndarray of int64
+        For each call where its arguments are in the tables.
+    literals : list of int, optional
+        The arguments, where there is one call.
+    """
+
+    kernels: list[Kernel]
+    numbers: Integers
+    offsets: Integers
+    literals: list[int] | None = None
 
 
 @dataclass(slots=True)
@@ -98,8 +120,8 @@ class Places:
         self.keeps[id(body)] = keeps
 
 
-def call_of(flat: Flat, body: Body, places: Places, tables: Tables) -> tuple[Kernel, list[int]]:
-    """Return what a body does, and where: its kernel, and the arguments."""
+def call_of(flat: Flat, body: Body, places: Places, tables: Tables) -> Calls:
+    """Return the call of a body: what it does, and where."""
     turns = body.turns
     arguments = [turns.count]
     slots = []
@@ -121,7 +143,9 @@ def call_of(flat: Flat, body: Body, places: Places, tables: Tables) -> tuple[Ker
             arguments.append(int(places.of[cells[-1 if keeps == LAST else 0]]))
         code = int(flat.codes[turns.start + body.slots[slot]])
         slots.append(Slot(code, tuple(reads), keeps))
-    return Kernel(tuple(slots), body.lanes, turns.count == 1), arguments
+    kernel = Kernel(tuple(slots), body.lanes, turns.count == 1)
+    at = tables.add(np.array(arguments, np.int64))
+    return Calls([kernel], np.array([0]), np.array([at]), arguments)
 
 
 def _in_memory(body: Body, cells: Integers, places: Places, tables: Tables) -> tuple[Read, int]:

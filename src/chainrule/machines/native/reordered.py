@@ -17,7 +17,7 @@ import numpy as np
 
 from .elementwise import COST
 from .flat import NONE, Flat, Integers
-from .places import Places, Tables
+from .places import Calls, Places, Tables
 from .turns import ALL, LOOKUP, NUMBERS, Kernel, Read, Slot
 
 COSTLY = 10
@@ -82,40 +82,40 @@ def reorder(flat: Flat, start: int, stop: int, lanes: int) -> Runs:
     return Runs(start + np.array(order, np.int64), np.array(starts, np.int64), wide)
 
 
-def calls_of(
-    flat: Flat, runs: Runs, places: Places, tables: Tables
-) -> list[tuple[Kernel, list[int]]]:
-    """Return the calls of the runs: kernels of one slot, and their arguments."""
+def calls_of(flat: Flat, runs: Runs, places: Places, tables: Tables) -> Calls:
+    """Return the calls of the runs: kernels of one slot, and where their arguments are."""
     cells = runs.cells
     sources = flat.sources[:, cells]
     where = np.where(sources >= 0, places.of[np.maximum(sources, 0)], 0)
     assert (where >= 0).all(), "a cell without a place is read"
     at = [tables.add(column.astype(np.int32)) for column in where]
-    constants = np.where(sources < NONE, -2 - sources, 0)
+    is_number = sources < NONE
     at_numbers = [
-        tables.add(flat.numbers[column]) if (row < NONE).any() else 0
-        for column, row in zip(constants, sources, strict=True)
+        tables.add(flat.numbers[np.where(mask, -2 - column, 0)]) if mask.any() else 0
+        for column, mask in zip(sources, is_number, strict=True)
     ]
-    kernels: dict[tuple[int, int], Kernel] = {}
-    result = []
-    starts = runs.starts.tolist()
-    firsts = runs.starts[:-1]
-    codes = flat.codes[cells[firsts]].tolist()
-    places_of_results = places.of[cells[firsts]].tolist()
-    for k, code in enumerate(codes):
-        start, count = starts[k], starts[k + 1] - starts[k]
-        column = sources[:, start].tolist()
-        arguments, reads = [count], []
-        for operand, source in enumerate(column):
+    first = runs.starts[:-1]
+    counts = np.diff(runs.starts)
+    lanes = np.array(runs.lanes, np.int64)
+    kinds = 2 * flat.codes[cells[first]] + (lanes > 0)
+    made = Calls([], np.empty(len(first), np.int64), np.empty(len(first), np.int64))
+    for kind in np.unique(kinds).tolist():
+        chosen = np.flatnonzero(kinds == kind)
+        start = first[chosen]
+        reads, arguments = [], [counts[chosen]]
+        for operand, source in enumerate(sources[:, start[0]].tolist()):
             if source >= 0:
                 reads.append(Read(LOOKUP))
                 arguments.append(at[operand] + 4 * start)
             elif source < NONE:
                 reads.append(Read(NUMBERS))
                 arguments.append(at_numbers[operand] + 8 * start)
-        arguments.append(places_of_results[k])
-        kind = code, runs.lanes[k]
-        if kind not in kernels:
-            kernels[kind] = Kernel((Slot(code, tuple(reads), ALL),), runs.lanes[k])
-        result.append((kernels[kind], arguments))
-    return result
+        arguments.append(places.of[cells[start]])
+        rows = np.stack(arguments, axis=1)
+        made.offsets[chosen] = tables.add(rows) + rows.itemsize * rows.shape[1] * np.arange(
+            len(rows)
+        )
+        made.numbers[chosen] = len(made.kernels)
+        slot = Slot(kind // 2, tuple(reads), ALL)
+        made.kernels.append(Kernel((slot,), int(lanes[chosen[0]])))
+    return made
