@@ -102,10 +102,12 @@ def test_what_is_captured_is_looked_at():
     rate = 5.0
     assert compiled(1.0) == compiled(1.0) == (10.0, 10.0)  # a closure's cell, found at C speed
     assert compiled(np.float64(1.0)) == (10.0, 10.0)
+    plain = cr.compile(scaled)
+    assert plain(1.0) == plain(x=1.0) == 10.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(globals(), "RATE", 1.0)
-        assert compiled(x=1.0) == (5.0, 5.0)  # a global, found where Python decides
-        assert compiled(1.0) == (5.0, 5.0)
+        assert plain(x=1.0) == 5.0  # a global, found where Python decides
+        assert plain(1.0) == 5.0
 
 
 def test_what_changes_at_every_call_is_run_by_python():
