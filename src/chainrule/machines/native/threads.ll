@@ -9,7 +9,7 @@
   ptr,         ;  0 @run      } written once, by threads.py
   ptr,         ;  1 @barrier  }
   i64,         ;  2 threads   }
-  i64,         ;  3 spins     } pauses before a waiting thread yields
+  i64,         ;  3 pauses    } before a waiting thread yields
   i64,         ;  4 SIG_SETMASK
   [88 x i8],
   i32,         ;  6 generation: the number of jobs begun
@@ -66,7 +66,10 @@ done:
   ret void
 }
 
-; Wait until a word is no longer what it was: spin, then yield, then sleep.
+; Wait until a word is no longer what it was: spin, then yield, then sleep. A yield that finds nobody
+; waiting for the processor takes a third of a microsecond, so 200 of them are a spin of their own,
+; and one that lets in whoever is waited for: with other work on the machine, threads of one job
+; often share a processor, and each microsecond of spinning is lost to the other.
 define internal void @await(ptr %pool, ptr %word, i32 %old) noinline nounwind {
 entry:
   %spins_at = getelementptr %pool, ptr %pool, i64 0, i32 3
@@ -90,7 +93,7 @@ yield:
 yielding:
   %ignored = call i32 @sched_yield()
   %y_following = add i64 %y, 1
-  %y_more = icmp slt i64 %y_following, 8
+  %y_more = icmp slt i64 %y_following, 200
   br i1 %y_more, label %yield, label %sleep
 sleep:
   ; Whoever changes the word then looks whether anybody sleeps; whoever wants to sleep says so and

@@ -33,8 +33,7 @@ from typing import Any, NamedTuple
 from . import cache, linking, target
 from .builder import Builder, Value
 
-_SPIN = 60e-6  # seconds; about what it costs to sleep and be woken
-_SPIN_CROWDED = 2e-6  # where there are fewer processors than threads, the others need them
+_SPIN = 3e-6  # seconds; some forty barriers' worth. Longer is worse where threads share a processor
 _MOST = 1024  # threads: more is a slip of the pen
 _HEAD, _WORKER = 4096, 128  # bytes: at least those of `%pool` without workers, of `%worker`
 _X86 = "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
@@ -127,8 +126,7 @@ def pool(threads: int) -> int:
 def _started(threads: int) -> int:
     runtime = _runtime()
     address = linking.pages(_HEAD + _WORKER * threads)
-    seconds = _SPIN if threads <= usable_processors() else _SPIN_CROWDED
-    spins = max(1, int(seconds / runtime.pause))
+    spins = max(1, int(_SPIN / runtime.pause))
     head = runtime.run, runtime.barrier, threads, spins, int(signal.SIG_SETMASK)
     ctypes.memmove(address, (ctypes.c_int64 * len(head))(*head), 8 * len(head))
     runtime.prepare(address)
