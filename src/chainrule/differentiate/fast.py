@@ -62,10 +62,10 @@ class _Links:
         behind: Any = self._compiled
         for _ in range(_LINKS):
             behind = _type()(behind)
+            behind.__dict__["_compiled"] = self._compiled
             self._links.insert(0, behind)
         self.first = self._links[0]
         functools.update_wrapper(self.first, function)
-        self.first.__dict__["_compiled"] = self._compiled
 
     def _on_new(self, running: Any) -> None:
         """Give the next link the entry of a new path; None: forget all."""
