@@ -5,7 +5,7 @@ log 2 are in two numbers, the first so short that n times it is exact: Cody & Wa
 r + r² q(r).
 
 What is made of one exponential takes it of a negative number, e = e^-|x| <= 1, and divides by 1 + e
-with the error of the sum and of the quotient put right. Gates on x and -x, and tanh and its slope,
+with the errors of the sum and of the quotient put right. Gates on x and -x, and tanh and its slope,
 write the same instructions up to there, which are then done once.
 """
 
@@ -91,22 +91,25 @@ def expm1_of(x: Lanes) -> Lanes:
 
 
 class Inverse:
-    """1 / (1 + e) of some 0 <= e <= 1, to about twice as many digits as a number has."""
+    """1 / (base + e) for |e| <= base, to about twice as many digits as a number has."""
 
-    def __init__(self, e: Lanes) -> None:
-        total, error = fast_two_sum(e.of(1.0), e)
+    def __init__(self, base: float, e: Lanes, missing: Lanes | None = None) -> None:
+        total, error = fast_two_sum(e.of(base), e)
+        error = error if missing is None else error + missing
         self.high = 1.0 / total
         # total * high is 1 up to a rounding: the rest is exact with FMA, and without by parts.
         product, below = two_product(total, self.high)
         self.low = self.high * ((1.0 - product) - below - error * self.high)
 
-    def times(self, x: Lanes) -> Lanes:
-        """Return x / (1 + e)."""
+    def times(self, x: Lanes, error: Lanes | None = None) -> Lanes:
+        """Return x / (base + e); x may come with what is missing in it."""
         product, below = two_product(x, self.high)
+        if error is not None:
+            below = fma(error, self.high, below)
         return product + fma(x, self.low, below)
 
     def squared_times(self, x: Lanes) -> Lanes:
-        """Return x / (1 + e)²."""
+        """Return x / (base + e)²."""
         square, below = two_product(self.high, self.high)
         below = fma(self.high + self.high, self.low, below)
         product, rest = two_product(x, square)
@@ -122,7 +125,7 @@ def decayed(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
 def sigmoid_of(x: Lanes) -> Lanes:
     """Return 1 / (1 + e^-x): for negative x as e^x / (1 + e^x), without overflow."""
     e, _, _ = decayed(-abs(x))
-    return Inverse(e).times(choose(x < 0.0, e, 1.0))
+    return Inverse(1.0, e).times(choose(x < 0.0, e, 1.0))
 
 
 def silu_of(x: Lanes) -> Lanes:
@@ -133,33 +136,33 @@ def silu_of(x: Lanes) -> Lanes:
     m, n = exp_parts(-abs(near))
     # Of a negative x, x e^x may have digits where e^x has lost them: 2^n comes last.
     negative = x < 0.0
-    made = Inverse(scaled(m, n)).times(near * choose(negative, m, 1.0))
+    made = Inverse(1.0, scaled(m, n)).times(*two_product(near, choose(negative, m, 1.0)))
     made = choose(x > bound, x, scaled(made, choose(negative, n, 0)))
     return choose(x.equals(-INFINITY), NAN, made)
 
 
-def _tanh_parts(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
-    """Return e = e^-2|x|, and e^r - 1 and n with e = 2^n e^r."""
+def _tanh_parts(x: Lanes) -> tuple[tuple[Lanes, Lanes], Lanes, Lanes]:
+    """Return e - 1 and its error for e = e^-2|x|, and m and n with e = m 2^n."""
     y = at_least(-2.0 * abs(x), -746.0 if x.kind == "double" else -105.0)
-    _, n, r, _ = reduced(y)
-    near = expm1_near(r)
-    return scaled(1.0 + near, n), near, n
+    _, n, r, error = reduced(y)
+    near = expm1_near(r, error)
+    # Not e - 1: near 0 that has lost the digits that e^r - 1 has.
+    form = x.format
+    power = ((at_least(n, -60) + form.bias) << form.digits).from_bits()
+    # With n = 0 the first is smaller than the second, but it is 0: nothing is lost.
+    return fast_two_sum(power - 1.0, near * power), 1.0 + near, n
 
 
 def tanh_of(x: Lanes) -> Lanes:
     """Return the hyperbolic tangent: (1 - e) / (1 + e) with e = e^-2|x|."""
-    e, near, n = _tanh_parts(x)
-    # Not e - 1: near 0 it has lost the digits that e^r - 1 has.
-    form = x.format
-    power = ((at_least(n, -60) + form.bias) << form.digits).from_bits()
-    less = fma(near, power, power - 1.0)
-    return Inverse(e).times(less).with_sign_of(x)
+    less, _, _ = _tanh_parts(x)
+    return Inverse(2.0, *less).times(*less).with_sign_of(x)
 
 
 def sech_squared_of(x: Lanes) -> Lanes:
     """Return 1 - tanh² with all its digits: 4 e / (1 + e)² with e = e^-2|x|."""
-    e, near, n = _tanh_parts(x)
-    return scaled(Inverse(e).squared_times(1.0 + near), n + 2)
+    less, m, n = _tanh_parts(x)
+    return scaled(Inverse(2.0, *less).squared_times(m), n + 2)
 
 
 def _sinh_cosh(x: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
