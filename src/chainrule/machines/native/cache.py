@@ -305,7 +305,8 @@ def _llvm() -> list[object]:
 
 def _cpu() -> list[object]:
     """Return what tells one processor from another: its name, model and features."""
-    features = getattr(np, "_core", np)._multiarray_umath.__cpu_features__  # asked of the CPU
+    private = getattr(getattr(np, "_core", None), "_multiarray_umath", None)
+    features: dict[str, bool] = getattr(private, "__cpu_features__", {})  # asked of the CPU
     found: list[object] = [sys.platform, sys.byteorder, sorted(k for k, v in features.items() if v)]
     if sys.platform == "win32":
         return [*found, *(os.environ.get(f"PROCESSOR_{n}") for n in ("ARCHITECTURE", "IDENTIFIER"))]
