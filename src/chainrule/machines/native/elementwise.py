@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .builder import Builder, Value, constant, element_of
-from .mathematics import exponential
+from .mathematics import exponential, inverse_hyperbolic, logarithm, soft
 from .mathematics.by_lane import by_lane
 
 Emitter = Callable[..., Value]
@@ -325,23 +325,6 @@ def _scaled(high: float, low: float) -> Emitter:
 
 
 _pow = by_lane("pow")
-_exp, _expm1, _log1p = exponential.exp, exponential.expm1, by_lane("log1p")
-
-
-def _elu(b: Builder, x: Value, *, alpha: float = 1.0) -> Value:
-    zero = constant(x.type, 0.0)
-    bend = b.fmul(constant(x.type, alpha), _expm1(b, _minimum(b, x, zero)))
-    return b.select(b.compare("ogt", x, zero), x, bend)
-
-
-def _softplus(b: Builder, x: Value) -> Value:
-    bend = _log1p(b, _exp(b, b.fneg(b.intrinsic("fabs", x))))
-    return b.fadd(_maximum(b, x, constant(x.type, 0.0)), bend)
-
-
-def _log_sigmoid(b: Builder, x: Value) -> Value:
-    return b.fneg(_softplus(b, b.fneg(x)))
-
 
 EMITTERS: dict[str, Emitter] = {
     # arithmetic
@@ -395,29 +378,32 @@ EMITTERS: dict[str, Emitter] = {
     # activation
     "relu": _relu,
     "leaky_relu": _leaky_relu,
-    "elu": _elu,
+    "elu": soft.elu,
     "sigmoid": exponential.sigmoid,
-    "softplus": _softplus,
-    "log_sigmoid": _log_sigmoid,
+    "softplus": soft.softplus,
+    "log_sigmoid": soft.log_sigmoid,
     "silu": exponential.silu,
     # exponential and trigonometric
     "deg2rad": _scaled(math.pi, 180.0),
     "rad2deg": _scaled(180.0, math.pi),
     "sech_squared": exponential.sech_squared,
-    "exp": _exp,
-    "expm1": _expm1,
-    "log1p": _log1p,
+    "exp": exponential.exp,
+    "expm1": exponential.expm1,
+    "log1p": logarithm.log1p,
+    "logaddexp": soft.logaddexp,
+    "logaddexp2": soft.logaddexp2,
+    "softshare": soft.softshare,
     "arcsin": by_lane("asin"),
     "arccos": by_lane("acos"),
     "arctan": by_lane("atan"),
     "arctan2": by_lane("atan2"),
-    "arcsinh": by_lane("asinh"),
-    "arccosh": by_lane("acosh"),
-    "arctanh": by_lane("atanh"),
+    "arcsinh": inverse_hyperbolic.arcsinh,
+    "arccosh": inverse_hyperbolic.arccosh,
+    "arctanh": inverse_hyperbolic.arctanh,
     "exp2": exponential.exp2,
-    "log": by_lane("log"),
-    "log2": by_lane("log2"),
-    "log10": by_lane("log10"),
+    "log": logarithm.log,
+    "log2": logarithm.log2,
+    "log10": logarithm.log10,
     "sin": by_lane("sin"),
     "cos": by_lane("cos"),
     "tan": by_lane("tan"),
@@ -459,6 +445,9 @@ COST: dict[str, int] = {
     "silu": 17,
     "elu": 20,
     "softplus": 32,
+    "logaddexp": 36,
+    "logaddexp2": 36,
+    "softshare": 20,
     "log_sigmoid": 32,
     "tanh": 20,
     "sin": 20,

@@ -14,9 +14,13 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..builder import Builder, Value, constant, integer_of, vector_of
+from ..builder import Builder, Value, constant, size_of
 
 Number = float | int
+
+
+NAN = math.nan
+INFINITY = math.inf
 
 
 class Format(NamedTuple):
@@ -75,15 +79,16 @@ class Lanes:
         """Whether the lanes hold floats."""
         return self.kind in FORMATS
 
+    @property
+    def bit_count(self) -> int:
+        """How many bits a lane has."""
+        return 8 * size_of(self.kind)
+
     def of(self, number: Number | Lanes) -> Lanes:
         """Return a number as lanes of this type."""
         if isinstance(number, Lanes):
             return number
         return Lanes(self.b, constant(self.value.type, number))
-
-    def pick(self, double: Number, single: Number) -> Number:
-        """Return the first number for float64, the second for float32."""
-        return double if self.kind in ("double", "i64") else single
 
     # ------------------------------------------------------------------ operators
 
@@ -330,9 +335,3 @@ def through_double(function: Callable[..., Lanes]) -> Callable[..., Lanes]:
         return function(*(x.to("double") for x in inputs), **settings).to(kind)
 
     return either
-
-
-NAN = math.nan
-INFINITY = math.inf
-
-__all__ = ["Format", "Lanes", "integer_of", "vector_of"]

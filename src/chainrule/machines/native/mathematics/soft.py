@@ -1,0 +1,65 @@
+"""Smooth versions of choices: sums of exponentials under a logarithm, and shares of them."""
+
+from __future__ import annotations
+
+from .exponential import LOG2_E, exp2_of, exp_of, exp_parts, expm1_of, scaled, sigmoid_of
+from .lanes import (
+    Lanes,
+    at_least,
+    at_most,
+    choose,
+    through_double,
+    vector,
+)
+from .logarithm import log1p_sum
+
+LN2 = 0.6931471805599453
+
+
+def _log1p_of_decayed(x: Lanes) -> Lanes:
+    """Return log(1 + e^-|x|)."""
+    m, n = exp_parts(at_least(-abs(x), -746.0 if x.kind == "double" else -105.0))
+    return log1p_sum(scaled(m, n))
+
+
+def softplus_of(x: Lanes) -> Lanes:
+    """Return log(1 + e^x): the larger of x and 0 is taken out, so that nothing overflows."""
+    return at_least(x, 0.0) + _log1p_of_decayed(x)
+
+
+def log_sigmoid_of(x: Lanes) -> Lanes:
+    """Return the logarithm of the sigmoid: the smaller of x and 0 is taken out."""
+    return at_most(x, 0.0) - _log1p_of_decayed(x)
+
+
+@through_double
+def logaddexp_of(x: Lanes, y: Lanes) -> Lanes:
+    """Return log(e^x + e^y), with the digits of the larger input."""
+    bend = log1p_sum(exp_of(-abs(x - y)))
+    # inf - inf is NaN where two equal infinities are their own sum.
+    return choose(x.equals(y), x + LN2, choose(x > y, x, y) + bend)
+
+
+@through_double
+def logaddexp2_of(x: Lanes, y: Lanes) -> Lanes:
+    """Return log2(2^x + 2^y), with the digits of the larger input."""
+    bend = log1p_sum(exp2_of(-abs(x - y))) * LOG2_E
+    return choose(x.equals(y), x + 1.0, choose(x > y, x, y) + bend)
+
+
+def softshare_of(x: Lanes, y: Lanes, *, rate: float = 1.0) -> Lanes:
+    """Return the share of e^(rate x) in its sum with e^(rate y); of equal infinities half."""
+    return choose(x.equals(y), 0.5, sigmoid_of(rate * (x - y)))
+
+
+def elu_of(x: Lanes, *, alpha: float = 1.0) -> Lanes:
+    """Return x where it is positive, and alpha (e^x - 1) elsewhere."""
+    return choose(x > 0.0, x, alpha * expm1_of(at_most(x, 0.0)))
+
+
+softplus = vector(softplus_of)
+log_sigmoid = vector(log_sigmoid_of)
+logaddexp = vector(logaddexp_of)
+logaddexp2 = vector(logaddexp2_of)
+softshare = vector(softshare_of)
+elu = vector(elu_of)
