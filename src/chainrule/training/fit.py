@@ -202,7 +202,7 @@ def _check_cost(cost: Cost, parameters: Any, batch: Sequence[Array]) -> None:
                 f"{here()}{title} does not depend on {place('parameters', path)}: it has no "
                 "gradient to follow. Leave it out of the parameters, or use it.",
                 RuntimeWarning,
-                stacklevel=3,  # past for_users, to the caller of fit
+                stacklevel=4,  # past fit and for_users, to the caller
             )
 
 

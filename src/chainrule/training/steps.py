@@ -2,8 +2,8 @@
 
 `step_of` makes one function of cost, gradient and optimizer. A machine runs it behind the `Steps`
 interface: `PlainSteps` is a Python loop that calls the step (compiled by `cr.compile`, or as it
-is), slow and obvious; the native machine compiles the loop with the step. Each has values of its
-own, which nobody else writes to.
+is), slow and obvious; the native machine's `Epoch` compiles the loop with the step. Each has values
+of its own, which nobody else writes to.
 """
 
 from __future__ import annotations
@@ -175,34 +175,6 @@ class PlainSteps:
         return copied(parameters), copied(state)
 
 
-class NativeSteps:
-    """The native machine: the loop is compiled with the step."""
-
-    def __init__(
-        self, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
-        threads: int | None,
-    ) -> None:  # fmt: skip
-        from ..machines.native.epoch import Epoch  # LLVM: 70 ms, for those who use it
-
-        self._epoch = Epoch(step, parameters, state, data, batch_size, threads=threads or 1)
-        self._rows, self._batches = len(data[0]), -(-len(data[0]) // batch_size)
-
-    def run(self, order: Array, first: int, batches: int) -> Array:
-        """Do some batches and return their costs."""
-        costs = []
-        while batches:
-            epoch, start = divmod(first, self._batches)
-            count = min(batches, self._batches - start)
-            rows = order[epoch * self._rows : (epoch + 1) * self._rows]
-            costs.append(self._epoch.run(rows, start, count))
-            first, batches = first + count, batches - count
-        return costs[0] if len(costs) == 1 else np.concatenate(costs)
-
-    def values(self) -> tuple[Any, Any]:
-        """Return copies of the parameters and the optimizer's state as they are now."""
-        return self._epoch.values()
-
-
 def steps_on(
     machine: str, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
     threads: int | None,
@@ -227,15 +199,19 @@ def steps_on(
                 f"{here()}threads are for machine='native': on {machine!r}, NumPy decides."
             )
         return PlainSteps(step, parameters, state, data, batch_size, machine)
-    from ..machines.native.graph import NotLowered
+    from ..machines.native.epoch import Epoch  # LLVM: 70 ms, for those who use it
+    from ..machines.native.nodes import NotLowered
 
     try:
-        return NativeSteps(step, parameters, state, data, batch_size, threads)
+        for leaf in flatten(state)[0]:
+            if not is_traceable(leaf):
+                raise NotLowered(f"the optimizer's state holds {leaf!r}, neither float nor array")
+        return Epoch(step, copied(parameters), copied(state), data, batch_size, threads=threads)
     except NotLowered as reason:
         warnings.warn(
-            f"{here()}no machine code for this step: {reason}. It runs on machine='staged'; name "
-            "that machine to do without this warning.",
+            f"{here()}no machine code for this training: {reason}. It runs on machine='staged'; "
+            "name that machine to do without this warning.",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=4,  # past fit and for_users, to the caller
         )
         return PlainSteps(step, parameters, state, data, batch_size, "staged")
