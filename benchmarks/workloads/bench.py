@@ -28,7 +28,7 @@ def chosen(names: Sequence[str], table: str = TABLE) -> list[tuple[Workload, Cas
     known = [name for workload, case in everything for name in (workload.name, case.name)]
     for name in names:
         if name.lower() not in map(str.lower, known):
-            near = difflib.get_close_matches(name, known, 1)
+            near = difflib.get_close_matches(name, known, 1, 0.5)
             mend = f"Did you mean {near[0]!r}?" if near else "--list shows them."
             raise UnknownWorkload(f"there is no workload {name!r}. {mend}")
     wanted = [name.lower() for name in names]

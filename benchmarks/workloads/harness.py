@@ -129,7 +129,9 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA", "CHAINRULE")
     eigen = "true" if threads > 1 else "false"
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return os.environ | {
+    # Python's bytecode is kept, as it is for anybody's program; without it starting takes longer.
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | {
         **{f"{name}_NUM_THREADS": count for name in libraries},
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={count}",
         "JAX_PLATFORMS": "cpu",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import math
 import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,10 +25,12 @@ def duration(seconds: float) -> str:
     >>> duration(0.0421), duration(9.4e-8)
     ('42.1 ms', '94 ns')
     """
+    if seconds >= 999.5:
+        return f"{seconds:.0f} s"
     for size, unit in UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}" if seconds < 999.5 * size else f"{seconds:.0f} s"
-    return "0" if seconds == 0 else f"{seconds / 1e-9:.2g} ns"
+        if seconds >= 0.9995 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.2g} ns" if seconds else "0"
 
 
 def machine() -> dict[str, str]:
@@ -82,7 +85,7 @@ def data(workload: Workload, case: Case, outcomes: Sequence[Outcome]) -> dict[st
                 "rounds": o.seconds,
                 "first": o.first,
                 "import": o.imported,
-                "distance": o.distance,
+                "distance": str(o.distance) if o.distance == math.inf else o.distance,
                 "not_compared": next(c.not_compared for c in case.contenders if c.name == o.name),
                 "skipped": o.skipped,
                 "failure": o.failure,
