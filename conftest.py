@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from tests.docs.pages import Page
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# Compiled code is kept for this run alone: tests neither find nor leave any in the user's folder.
+_CACHE = tempfile.TemporaryDirectory(prefix="chainrule-tests-")
+os.environ["CHAINRULE_CACHE"] = _CACHE.name
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -13,6 +13,8 @@ import numpy as np
 from ...circuit.circuit import Circuit
 from ...circuit.columns import CONSTANT
 
+STOPPABLE = 2e8
+"""Vector operations, a tenth of a second: from here on Ctrl-C must come through a call."""
 DTYPES: dict[str, np.dtype[Any]] = {
     "double": np.dtype("f8"),
     "float": np.dtype("f4"),
@@ -143,3 +145,12 @@ def _settings(settings: dict[str, Any]) -> str:
             for key, value in settings.items()
         }
     return repr(sorted(settings.items())) if settings else ""
+
+
+def is_scalar(circuit: Circuit) -> bool:
+    """Whether every wire is a plain Python number."""
+    values, needed = circuit.columns.values, circuit.needed
+    plain = (float, int, bool)
+    return all(type(values[row]) is float for row in circuit.inputs) and all(
+        type(value) in plain for value, mark in zip(values, needed, strict=True) if mark
+    )

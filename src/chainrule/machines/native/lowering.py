@@ -62,15 +62,6 @@ def simplified(circuit: Circuit) -> tuple[Tape, list[int]]:
     return tape, [same[row] for row in rows]
 
 
-def is_scalar(circuit: Circuit) -> bool:
-    """Whether every wire is a plain Python number."""
-    values, needed = circuit.columns.values, circuit.needed
-    plain = (float, int, bool)
-    return all(type(values[row]) is float for row in circuit.inputs) and all(
-        type(value) in plain for value, mark in zip(values, needed, strict=True) if mark
-    )
-
-
 def lowered(
     circuit: Circuit,
     target: Target,

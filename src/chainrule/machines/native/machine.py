@@ -11,7 +11,7 @@ import ctypes
 import threading
 from collections.abc import Sequence
 from types import CellType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,12 +22,14 @@ from . import cache, linking, target
 from .callable import fill_table
 from .entry import Entry, EntryText, emit_entry
 from .interruption import run_interruptible
-from .layout import DTYPES, Layout, fingerprint
-from .lowering import Lowered, is_scalar, lowered, lowered_scalars
+from .layout import DTYPES, STOPPABLE, Layout, fingerprint, is_scalar
 from .nodes import NotLowered
-from .program import STOPPABLE, HostCall
 from .templates import described, signature_of
-from .threads import pool, thread_count
+from .threads import no_threads, pool, thread_count
+
+if TYPE_CHECKING:
+    from .lowering import Lowered
+    from .program import HostCall
 
 _LONG = 2e4  # vector operations, some microseconds: Python's lock is released meanwhile
 _MOST_LEAVES = 1000  # an entry looks at each by code of its own
@@ -104,6 +106,9 @@ class Native:
         self._local = threading.local()
 
     def _lower(self, circuit: Circuit, threads: int) -> Lowered:
+        # The emitters take 20 ms to import: only where something is compiled.
+        from .lowering import lowered, lowered_scalars
+
         if self._scalar:
             try:
                 return lowered_scalars(circuit, target.host())
@@ -146,7 +151,7 @@ class Native:
             frame[at + 1] = ctypes.cast(self._host, ctypes.c_void_p).value
             if layout.threads > 1:
                 frame[at + 2] = pool(layout.threads)
-            self._check(self._called(frame, at))
+            self._call_checked(frame, at)
         finally:
             self._free.append(work)
         return [
@@ -206,15 +211,16 @@ class Native:
         """Return what was fused, the buffers, and the work."""
         return self.layout.described()
 
-    def _called(self, frame: Any, at: int) -> int:
+    def _call_checked(self, frame: Any, at: int) -> None:
         if self.layout.cost <= STOPPABLE:
-            return int(self._call(ctypes.addressof(frame)))
+            self._check(self._call(ctypes.addressof(frame)))
+            return
 
-        def call(stop: int) -> int:
+        def call(stop: int) -> None:  # on another thread, whose error is its own
             frame[at + 4] = stop
-            return int(self._call(ctypes.addressof(frame)))
+            self._check(self._call(ctypes.addressof(frame)))
 
-        return run_interruptible(call)
+        run_interruptible(call)
 
     def _run_scalars(self, leaves: Sequence[Any]) -> list[Any]:
         inputs = np.array(leaves, np.float64)
@@ -303,13 +309,6 @@ def _given_away(leaf: Any, arrays: Sequence[Any]) -> Any:
             "overwritten while it is read. Pass a copy of one of them."
         )
     return leaf
-
-
-def no_threads(count: int) -> OSError:
-    """Return the error of a program whose threads could not be started."""
-    return OSError(
-        f"{count} threads could not be started; set CHAINRULE_NUM_THREADS=1 to do without"
-    )
 
 
 def _place(place: tuple[int, int], frame: int) -> int:

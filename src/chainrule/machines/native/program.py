@@ -21,7 +21,7 @@ from .builder import Builder, Value, constant, module
 from .epilogue import emit_epilogue, emit_turned
 from .graph import Graph
 from .interruption import emit_stopped
-from .layout import Layout
+from .layout import STOPPABLE, Layout
 from .loops import Emitted, Loops, bytes_of, emit_loops
 from .memory import ALIGNMENT, Span, offsets
 from .nodes import Access, Node
@@ -32,7 +32,6 @@ from .values import MEMORY, Stream, aligned, fold, is_immediate, load, store
 
 _WIDE = 8000  # vector operations: what a kernel must cost to be split among threads
 _WAIT = 1500  # vector operations in the time of a barrier
-STOPPABLE = 2e8  # vector operations, a tenth of a second: from here on Ctrl-C must come through
 
 
 @dataclass(slots=True)

@@ -7,11 +7,22 @@ locked: contexts are shared.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 _LOCK = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """Another thread may have held the lock when this process was forked: it is not here."""
+    global _LOCK
+    _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 _KEPT: list[Any] = []  # execution engines own the code they loaded; it lives as long as we do
 
 
@@ -159,6 +170,7 @@ def load(code: bytes, names: tuple[str, ...], symbols: dict[str, int] | None = N
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
         addresses = [engine.get_function_address(name) for name in names]
+        engine.detach()  # never disposed: a thread may still run its code at the end
         _KEPT.append(engine)
     for name, address in zip(names, addresses, strict=True):
         assert address, f"no function {name} in the object"

@@ -211,6 +211,13 @@ if sys.platform != "win32":
 atexit.register(_stop)
 
 
+def no_threads(count: int) -> OSError:
+    """Return the error of a program whose threads could not be started."""
+    return OSError(
+        f"{count} threads could not be started; set CHAINRULE_NUM_THREADS=1 to do without"
+    )
+
+
 # ---------------------------------------------------------------------- emitted code
 
 

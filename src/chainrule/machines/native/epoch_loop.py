@@ -1,0 +1,177 @@
+"""The loop over mini-batches around a step: gather the rows, run the step, note the cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...circuit.circuit import Circuit
+from .builder import Builder, Value, module
+from .layout import DTYPES, Layout
+from .lowering import lowered
+from .nodes import NotLowered
+from .target import host
+from .threads import emit_barrier, emit_run
+from .values import MEMORY, convert
+
+_LINE = 64  # bytes of a cache line
+_LONG_ROW = 256  # bytes: rows from here on are fetched a batch ahead
+
+
+def lowered_epoch(
+    circuit: Circuit,
+    over: dict[int, int],
+    leaves: int,
+    rows: int,
+    data: Sequence[np.ndarray[Any, Any]],
+    direct: bool,
+    threads: int,
+) -> tuple[Layout, str]:
+    """Return the layout and the module's text of a step and its loop.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        The step.
+    over : dict of int to int
+        Which output is to be written over which input.
+    leaves : int
+        How many inputs are parameters and state; the batch comes after them.
+    rows : int
+        Rows of a batch.
+    data : sequence of ndarray
+        What the rows are taken from.
+    direct : bool
+        Whether the batch is all of the data, as it lies.
+    threads : int
+        How many threads may be used.
+
+    Raises
+    ------
+    NotLowered
+        If a gate has no machine code.
+    """
+    made = lowered(circuit, host(), threads, over)
+    if made.hosts:
+        raise NotLowered(f"{made.hosts[0].node.gate} has no machine code")
+    builders = loop(made.layout, leaves, rows, data, direct)
+    return made.layout, module([*made.builders[:-1], *builders])
+
+
+def loop(
+    layout: Layout, leaves: int, rows: int, data: Sequence[np.ndarray[Any, Any]], direct: bool
+) -> list[Builder]:
+    """Return `@run(frame, thread)`, the loop, and `@epoch(frame)`, which starts it.
+
+    The frame's slot behind the status holds a pointer to three numbers: the address of the rows'
+    order, of the costs, and how many batches to do. Behind it are the data's addresses.
+    """
+    target = host()
+    b = Builder("run", [("ptr", "frame"), ("i64", "thread")], target)
+    frame, thread = b.arguments["frame"], b.arguments["thread"]
+    at, threads = layout.workspace_slot, layout.threads
+
+    def slot(k: int) -> Value:
+        return b.load("ptr", b.address(frame, k, "ptr"))
+
+    shared = slot(at + 4)
+    order = b.load("ptr", b.address(shared, 0, "i64"))
+    costs = b.load("ptr", b.address(shared, 1, "i64"))
+    count = b.load("i64", b.address(shared, 2, "i64"))
+    sources = [slot(at + 5 + k) for k in range(len(data))]
+    buffers = [slot(leaves + k) for k in range(len(data))]
+    found = slot(len(layout.inputs))
+    kind = layout.outputs[0][0]
+    barrier = slot(at + 2) if threads > 1 else None
+
+    def wait() -> None:
+        if barrier is not None:
+            emit_barrier(b, barrier)
+
+    def batch(index: Value) -> None:
+        if not direct:
+            first = b.mul(index, Value("i64", str(rows)))
+            begin, end = _share(b, thread, rows, threads)
+            more = b.compare("slt", b.add(index, Value("i64", "1")), count)
+            ahead = b.select(more, Value("i64", str(rows)), Value("i64", "0"))
+
+            def row(k: Value) -> None:
+                at_row = b.address(order, b.add(first, k), "i64")
+                source = b.load("i64", at_row)
+                following = b.load("i64", b.address(at_row, ahead, "i64"))
+                for array, origin, buffer in zip(data, sources, buffers, strict=True):
+                    _copy_row(b, array, origin, source, following, buffer, k)
+
+            b.loop(begin, end, 1, row)
+            wait()
+        b.call("body", "void", frame, thread)
+
+        def note() -> None:
+            cost = b.load(MEMORY.get(kind, kind), found)
+            b.store(convert(b, cost, "double"), b.address(costs, index, "double"))
+            for k in range(leaves):
+                if k + 1 not in layout.over:
+                    element, shape = layout.inputs[k]
+                    size = DTYPES[element].itemsize * math.prod(shape)
+                    _copy(b, slot(len(layout.inputs) + 1 + k), slot(k), size)
+
+        if threads > 1:
+            b.when(b.compare("eq", thread, Value("i64", "0")), note)
+            if direct or len(layout.over) < leaves:
+                wait()  # else they meet when the next batch is gathered
+        else:
+            note()
+
+    b.loop(0, count, 1, batch)
+    b.ret()
+    e = Builder("epoch", [("ptr", "frame")], target, returns="i64")
+    if threads > 1:
+        pool_at = e.load("ptr", e.address(e.arguments["frame"], at + 2, "ptr"))
+        e.ret(emit_run(e, pool_at, Value("ptr", "@run"), e.arguments["frame"]))
+    else:
+        e.call("run", "void", e.arguments["frame"], Value("i64", "0"))
+        e.ret(Value("i64", "0"))
+    return [b, e]
+
+
+def _share(b: Builder, thread: Value, rows: int, threads: int) -> tuple[Value | int, Value | int]:
+    """Return the rows that a thread gathers."""
+    if threads == 1:
+        return 0, rows
+    count, all_of = Value("i64", str(threads)), Value("i64", str(rows))
+    first = b.sdiv(b.mul(thread, all_of), count)
+    return first, b.sdiv(b.mul(b.add(thread, Value("i64", "1")), all_of), count)
+
+
+def _copy(b: Builder, source: Value, to: Value, size: int) -> None:
+    """Copy some bytes between places that do not overlap."""
+    b.declared.setdefault(
+        "llvm.memcpy.p0.p0.i64", "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
+    )
+    b.emit(
+        f"call void @llvm.memcpy.p0.p0.i64(ptr {to.name}, ptr {source.name}, i64 {size}, i1 false)"
+    )
+
+
+def _copy_row(
+    b: Builder, array: np.ndarray[Any, Any], origin: Value, source: Value, following: Value,
+    buffer: Value, k: Value,
+) -> None:  # fmt: skip
+    """Copy one example into the batch, and fetch the one that comes next in its place."""
+    size = array.itemsize * math.prod(array.shape[1:])
+    width = Value("i64", str(size))
+    start = b.address(origin, b.mul(source, width), "i8")
+    _copy(b, start, b.address(buffer, b.mul(k, width), "i8"), size)
+    if size < _LONG_ROW:
+        return
+    following_at = b.address(origin, b.mul(following, width), "i8")
+    b.declared.setdefault("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+
+    def fetch(line: Value) -> None:
+        place = b.address(following_at, line, "i8")
+        b.emit(f"call void @llvm.prefetch.p0(ptr {place.name}, i32 0, i32 2, i32 1)")
+
+    b.loop(0, size, _LINE, fetch)
