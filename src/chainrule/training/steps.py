@@ -24,7 +24,7 @@ from .batches import Array
 from .optimizers import Optimizer
 
 MACHINES = ("native", "staged", "interpret", "python")
-DEFAULT_MACHINE = "staged"
+DEFAULT_MACHINE = "native"
 
 Step = Callable[..., Any]
 
