@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ...circuit.columns import CONSTANT, INPUT, Columns
 from ...gates.gate import Gate
 from .nodes import NotLowered
-from .scalars import Guards, plain_number
+from .number_gates import plain_number
+from .scalars import Guards
 
 Integers = NDArray[np.int64]
 OPERANDS = 3

@@ -25,10 +25,11 @@ from . import linking
 from .bodies import Body, bodies_of, needed_by
 from .builder import Builder, Value, constant, module
 from .flat import Flat, flatten
+from .number_gates import leave_unless
 from .places import Places, Tables, call_of
 from .reordered import Runs, calls_of, reorder
 from .rolled import Turns, find
-from .scalars import Guards, leave_unless
+from .scalars import Guards
 from .target import Target, compile_object
 from .turns import emit
 

@@ -8,12 +8,13 @@ arguments, so that equal loops share one kernel, or literals where there is one 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from .builder import Builder, Value, constant, vector_of
 from .flat import Operation
-from .scalars import as_double, emit_gate, leave_unless
+from .number_gates import GateWriter, as_double, leave_unless
 from .target import Target
 
 REGISTER, BEFORE, NUMBER, NUMBERS, FIXED, WALK, LOOKUP = range(7)
@@ -86,6 +87,8 @@ class _Emission:
         literals: Sequence[int] | None,
     ) -> None:
         self.kernel, self.b, self.operations = kernel, b, operations
+        made = (operations[slot.code] for slot in kernel.slots)
+        self.write = GateWriter(b, Counter(o.gate for o in made if o is not None))
         self.arguments = self._arguments(literals)
         self.turn = Value("i64", "0")  # of the first lane
         self.back = self.turn  # minus it
@@ -176,7 +179,7 @@ class _Emission:
                 self._read(read, at, made, before, seen_at)
                 for read, at in zip(slot.reads, ready, strict=True)
             ]
-            value = emit_gate(b, operation.gate, operands, operation.settings)
+            value = self.write(operation.gate, operands, operation.settings)
             value = b.splat(value, self.kernel.lanes)  # of literals alone
             for seen in operation.seen:
                 leave_unless(b, value, seen)
