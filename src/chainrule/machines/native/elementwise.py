@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 
 from .builder import Builder, Value, constant, element_of
-from .mathematics import exponential, inverse_hyperbolic, logarithm, soft
-from .mathematics.by_lane import by_lane
+from .mathematics import exponential, inverse_hyperbolic, logarithm, soft, trigonometric
+from .mathematics.by_lane import by_lane as lane_by_lane
+from .mathematics.lanes import vector
 
 Emitter = Callable[..., Value]
 
@@ -324,6 +325,10 @@ def _scaled(high: float, low: float) -> Emitter:
     return emitter
 
 
+def by_lane(name: str) -> Emitter:
+    return vector(lambda *x: lane_by_lane(name, *x))
+
+
 _pow = by_lane("pow")
 
 EMITTERS: dict[str, Emitter] = {
@@ -404,9 +409,10 @@ EMITTERS: dict[str, Emitter] = {
     "log": logarithm.log,
     "log2": logarithm.log2,
     "log10": logarithm.log10,
-    "sin": by_lane("sin"),
-    "cos": by_lane("cos"),
-    "tan": by_lane("tan"),
+    "sin": trigonometric.sin,
+    "cos": trigonometric.cos,
+    "tan": trigonometric.tan,
+    "sinc": trigonometric.sinc,
     "sinh": exponential.sinh,
     "cosh": exponential.cosh,
     "tanh": exponential.tanh,
@@ -453,6 +459,7 @@ COST: dict[str, int] = {
     "sin": 20,
     "cos": 20,
     "tan": 28,
+    "sinc": 30,
     "sinh": 24,
     "cosh": 18,
     "arcsin": 22,
