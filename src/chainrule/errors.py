@@ -16,6 +16,7 @@ Each is also the builtin that a caller would catch without knowing us::
     ├── GradientError (AssertionError)   a gradient check that failed
     ├── NonFiniteCostError               a training whose cost became nan or infinite
     │       (FloatingPointError)
+    ├── DataFileError (ValueError)       a data file or checkpoint that is damaged or missing
     ├── MissingExtraError (ImportError)  an optional package that is not installed
     └── UnknownWireError (KeyError)      no wire of that name
 
@@ -88,6 +89,10 @@ class NonFiniteCostError(ChainruleError, FloatingPointError):
     """
 
     result: Any = None
+
+
+class DataFileError(ChainruleError, ValueError):
+    """A data file or checkpoint that is damaged, is not what it should be, or cannot be had."""
 
 
 class MissingExtraError(ChainruleError, ImportError):
