@@ -141,6 +141,13 @@ def _one_hot(labels: Any, *, classes: int, dtype: str = "float64") -> Any:
     return (labels[..., np.newaxis] == np.arange(classes)).astype(dtype)
 
 
+def _one_hot_of_gates(labels: Any, *, classes: int, dtype: str = "float64") -> Any:
+    bad = (labels < 0) | (labels >= classes)
+    if np.any(bad if labels.dtype.kind in "iub" else bad | (labels != np.floor(labels))):
+        return NotImplemented  # as a guard: labels like these go back to Python, which refuses
+    return (np.expand_dims(labels, -1) == np.arange(classes)).astype(dtype)
+
+
 sigmoid: Gate = Gate(
     name="sigmoid",
     forward=_sigmoid,
@@ -296,6 +303,7 @@ ACTIVATION: tuple[Gate, ...] = (
         name="one_hot",
         forward=_one_hot,
         symbol="1-hot",
+        expand=_one_hot_of_gates,
         words="turns the labels {0} into rows with a 1 at the label",
         why="labels are names of classes, not amounts that could move a little",
         pattern="stops",

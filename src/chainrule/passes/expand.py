@@ -2,7 +2,8 @@
 
 A gate's `expand` is plain NumPy: called with traced values it draws what it is made of. A machine
 says which gates it knows; the others are drawn out again and again until it knows all of them, or
-they have nothing simpler to offer.
+they have nothing simpler to offer. Where an `expand` branches on a traced value (are these labels
+of known classes?), that is a guard like any other.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _DEPTH = 8  # a variance is made of means, a mean of sums: no gate is made of mo
 
 def expand(
     columns: Columns, read: Sequence[int], knows: Callable[[Gate], bool]
-) -> tuple[Tape, list[int]]:
-    """Return rows with the unknown gates drawn out, and where the rows that are read went.
+) -> tuple[Tape, list[int], list[tuple[int, bool | int]]]:
+    """Return rows with the unknown gates drawn out, where what is read went, and new guards.
 
     Parameters
     ----------
@@ -35,11 +36,15 @@ def expand(
         Whether the machine knows a gate.
     """
     tape, rows = _drawn(columns, read, knows)
+    seen: list[bool | int] = []
     for _ in range(_DEPTH):
+        rows += [row for row, _ in tape.guards]
+        seen += [value for _, value in tape.guards]
         if all(_is_final(gate, knows) for gate in set(tape.gates)):
             break
         tape, rows = _drawn(tape, rows, knows)
-    return tape, rows
+    count = len(read)
+    return tape, rows[:count], list(zip(rows[count:], seen, strict=True))
 
 
 def _is_final(gate: Gate, knows: Callable[[Gate], bool]) -> bool:

@@ -18,21 +18,25 @@ import numpy as np
 from ...circuit.tree import flatten
 from ...tracing.record import record
 from . import cache, linking
+from .hosts import Hosts
 from .layout import Layout, fingerprint
 from .nodes import NotLowered
 from .target import compile_object, host
 from .threads import no_threads, pool, thread_count
 
+_MOST_PATHS = 16  # branches for which the step is compiled; more are run by Python
+
 
 @dataclass(slots=True)
 class _Step:
-    """The step compiled for one number of rows."""
+    """The step compiled for one number of rows and one path through its branches."""
 
     layout: Layout
     call: Any
     frame: Any
     kept: list[Any]
     shared: Any
+    hosts: Hosts
 
 
 class Epoch:
@@ -54,8 +58,8 @@ class Epoch:
     Raises
     ------
     NotLowered
-        If the step cannot be compiled: it branches on values, or is of a dtype without machine
-        type. Another machine can run it.
+        If the step cannot be compiled: something is of a dtype without machine type. Another
+        machine can run it.
     """
 
     def __init__(
@@ -76,11 +80,10 @@ class Epoch:
         leaves, self._tree = flatten((parameters, state))
         self._leaves = [np.array(leaf, order="C") for leaf in leaves]
         self._types = [type(leaf) for leaf in leaves]
-        self._steps: dict[int, _Step] = {}
-        self._compiled(self._batch)
-        rest = self._rows % self._batch
-        if rest:
-            self._compiled(rest)
+        self._steps: dict[int, list[_Step]] = {}
+        for size in (self._batch, self._rows % self._batch):
+            if size:
+                self._steps[size] = [self._compiled(np.arange(size))]
 
     @property
     def batches(self) -> int:
@@ -90,7 +93,7 @@ class Epoch:
     @property
     def report(self) -> list[str]:
         """What was fused, for people."""
-        return self._steps[self._batch].layout.report
+        return self._steps[self._batch][0].layout.report
 
     def values(self) -> tuple[Any, Any]:
         """Return copies of the parameters and of the state as they are now."""
@@ -124,30 +127,63 @@ class Epoch:
         full = min(last, order.size // size)
         done = first
         if full > first:
-            self._run(self._steps[size], order, first * size, full - first, costs)
+            self._advance(size, order[first * size :], full - first, costs)
             done = full
         if last > done:
-            self._run(self._steps[n % size], order, done * size, 1, costs[done - first :])
+            self._advance(n % size, order[done * size :], 1, costs[done - first :])
         return costs
 
+    def _advance(
+        self, size: int, order: np.ndarray[Any, Any], count: int, costs: np.ndarray[Any, Any]
+    ) -> None:
+        """Do batches of a size, each on a path whose branches are the ones that Python takes."""
+        paths = self._steps.setdefault(size, [])
+        done = 0
+        while done < count:
+            rows = order[done * size :]
+            for step in paths:
+                more = self._run(step, rows, count - done, costs[done:])
+                if more:
+                    done += more
+                    break
+            else:
+                if len(paths) < _MOST_PATHS:
+                    paths.append(self._compiled(rows[:size]))
+                else:
+                    costs[done] = self._by_python(rows[:size])
+                    done += 1
+
     def _run(
-        self, step: _Step, order: np.ndarray[Any, Any], start: int, count: int,
-        costs: np.ndarray[Any, Any],
-    ) -> None:  # fmt: skip
-        rows = order[start:]
-        step.shared[0], step.shared[1], step.shared[2] = rows.ctypes.data, costs.ctypes.data, count
+        self, step: _Step, rows: np.ndarray[Any, Any], count: int, costs: np.ndarray[Any, Any]
+    ) -> int:
+        """Do batches until a branch is another one; return how many."""
+        shared, at = step.shared, step.layout.workspace_slot
+        shared[0], shared[1], shared[2], shared[3] = rows.ctypes.data, costs.ctypes.data, count, 0
+        step.frame[at + 3] = 0
         if step.call(ctypes.addressof(step.frame)):
             raise no_threads(step.layout.threads)
+        if step.frame[at + 3] == 2:
+            raise step.hosts.error()
+        return int(shared[3])
+
+    def _by_python(self, rows: np.ndarray[Any, Any]) -> float:
+        """Do one batch by tracing it anew, where there are too many paths to compile."""
+        parameters, state = self.values()
+        batch = [array[rows] for array in self._data]
+        cost, parameters, state = self._step(parameters, state, *batch)
+        for leaf, new in zip(self._leaves, flatten((parameters, state))[0], strict=True):
+            leaf[...] = new
+        return float(cost)
 
     # ------------------------------------------------------------------ compiling
 
-    def _compiled(self, rows: int) -> None:
+    def _compiled(self, chosen: np.ndarray[Any, Any]) -> _Step:
+        """Return the step compiled for a batch of these rows, on the path that it takes there."""
+        rows = len(chosen)
         parameters, state = self.values()
-        batch = [array[:rows] for array in self._data]
+        batch = [array[chosen] for array in self._data]
         circuit = record(self._step, (parameters, state, *batch), {})
         n = len(self._leaves)
-        if circuit.guards:
-            raise NotLowered("the step branches on values")
         shapes = [np.shape(circuit.columns.values[row]) for row in circuit.outputs[1:]]
         if shapes != [leaf.shape for leaf in self._leaves]:
             raise NotLowered("the step does not give back what it was given")
@@ -156,6 +192,7 @@ class Epoch:
         rowed = [(array.dtype.str, array.shape[1:]) for array in self._data]
         key = cache.key(fingerprint(circuit, "epoch", self._threads, rows, direct, rowed))
         found = cache.load(key)
+        hosts = Hosts(())
         if found is not None:
             layout = Layout.from_json(found["meta"], circuit)
             code = found["object"]
@@ -163,13 +200,15 @@ class Epoch:
             # The emitters take 20 ms to import: only where something is compiled.
             from .epoch_loop import lowered_epoch
 
-            layout, text = lowered_epoch(circuit, over, n, rows, self._data, direct, self._threads)
+            made, text = lowered_epoch(circuit, over, n, rows, self._data, direct, self._threads)
+            layout, hosts = made.layout, Hosts(made.hosts)
             code = compile_object(text, host())
-            cache.store(key, {"object": code, "meta": layout.to_json(circuit)})
+            if not made.hosts:
+                cache.store(key, {"object": code, "meta": layout.to_json(circuit)})
         (address,) = linking.load(code, ("epoch",))
-        self._steps[rows] = self._framed(layout, address, rows, direct)
+        return self._framed(layout, address, rows, direct, hosts)
 
-    def _framed(self, layout: Layout, address: int, rows: int, direct: bool) -> _Step:
+    def _framed(self, layout: Layout, address: int, rows: int, direct: bool, hosts: Hosts) -> _Step:
         n = len(self._leaves)
         at = layout.workspace_slot
         frame = (ctypes.c_void_p * (at + 5 + len(self._data)))()
@@ -200,7 +239,8 @@ class Epoch:
         frame[at] = room.ctypes.data + -room.ctypes.data % 64
         if layout.threads > 1:
             frame[at + 2] = pool(layout.threads)
-        shared = (ctypes.c_int64 * 3)()
+        frame[at + 1] = hosts.address
+        shared = (ctypes.c_int64 * 4)()
         frame[at + 4] = ctypes.addressof(shared)
         call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
-        return _Step(layout, call, frame, kept, shared)
+        return _Step(layout, call, frame, kept, shared, hosts)

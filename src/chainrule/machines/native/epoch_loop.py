@@ -11,8 +11,7 @@ import numpy as np
 from ...circuit.circuit import Circuit
 from .builder import Builder, Value, module
 from .layout import DTYPES, Layout
-from .lowering import lowered
-from .nodes import NotLowered
+from .lowering import Lowered, lowered
 from .target import host
 from .threads import emit_barrier, emit_run
 from .values import MEMORY, convert
@@ -29,8 +28,8 @@ def lowered_epoch(
     data: Sequence[np.ndarray[Any, Any]],
     direct: bool,
     threads: int,
-) -> tuple[Layout, str]:
-    """Return the layout and the module's text of a step and its loop.
+) -> tuple[Lowered, str]:
+    """Return a step's program, and the text of the module with its loop.
 
     Parameters
     ----------
@@ -52,13 +51,11 @@ def lowered_epoch(
     Raises
     ------
     NotLowered
-        If a gate has no machine code.
+        If some value has no machine type.
     """
     made = lowered(circuit, host(), threads, over)
-    if made.hosts:
-        raise NotLowered(f"{made.hosts[0].node.gate} has no machine code")
     builders = loop(made.layout, leaves, rows, data, direct)
-    return made.layout, module([*made.builders[:-1], *builders])
+    return made, module([*made.builders[:-1], *builders])
 
 
 def loop(
@@ -66,8 +63,9 @@ def loop(
 ) -> list[Builder]:
     """Return `@run(frame, thread)`, the loop, and `@epoch(frame)`, which starts it.
 
-    The frame's slot behind the status holds a pointer to three numbers: the address of the rows'
-    order, of the costs, and how many batches to do. Behind it are the data's addresses.
+    The frame's slot behind the status holds a pointer to four numbers: the address of the rows'
+    order, of the costs, how many batches to do, and how many were done. Behind it are the data's
+    addresses.
     """
     target = host()
     b = Builder("run", [("ptr", "frame"), ("i64", "thread")], target)
@@ -108,8 +106,19 @@ def loop(
             b.loop(begin, end, 1, row)
             wait()
         b.call("body", "void", frame, thread)
+        if layout.stops:
+            b.when(succeeded(), lambda: noted(index))
+        else:
+            noted(index)
 
+    def succeeded() -> Value:
+        status = b.load("i64", b.address(frame, at + 3, "ptr"))
+        return b.compare("eq", status, Value("i64", "0"))
+
+    def noted(index: Value) -> None:
         def note() -> None:
+            done = b.add(index, Value("i64", "1"))
+            b.store(done, b.address(shared, 3, "i64"))
             cost = b.load(MEMORY.get(kind, kind), found)
             b.store(convert(b, cost, "double"), b.address(costs, index, "double"))
             for k in range(leaves):
@@ -125,7 +134,10 @@ def loop(
         else:
             note()
 
-    b.loop(0, count, 1, batch)
+    if layout.stops:  # all threads have seen the same status
+        b.loop(0, count, 1, lambda index: b.when(succeeded(), lambda: batch(index)))
+    else:
+        b.loop(0, count, 1, batch)
     b.ret()
     e = Builder("epoch", [("ptr", "frame")], target, returns="i64")
     if threads > 1:

@@ -44,6 +44,8 @@ class Layout:
         Positions of outputs that are safely written over an input, by position.
     report : list of str
         What was fused, for people.
+    stops : bool
+        Whether a call may end early: at a guard, or where a gate that NumPy computes raises.
     """
 
     inputs: list[tuple[str, tuple[int, ...]]]
@@ -54,6 +56,7 @@ class Layout:
     cost: float = 0.0
     over: dict[int, int] = field(default_factory=dict)
     report: list[str] = field(default_factory=list)
+    stops: bool = False
 
     @property
     def workspace_slot(self) -> int:
@@ -106,6 +109,7 @@ class Layout:
             cost=data["cost"],
             over={int(o): int(i) for o, i in data["over"]},
             report=data["report"],
+            stops=data["stops"],
         )
 
 

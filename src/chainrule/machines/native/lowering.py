@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...circuit.circuit import Circuit
 from ...passes.expand import expand
@@ -49,17 +48,19 @@ class Lowered:
         return module([*self.builders, *more], self.text)
 
 
-def simplified(circuit: Circuit) -> tuple[Tape, list[int]]:
+def simplified(circuit: Circuit) -> tuple[Tape, list[int], list[bool | int]]:
     """Return a circuit's rows drawn and simplified for the machine.
 
-    The second part is where its inputs, outputs and guards went, in this order.
+    The second part is where its inputs, outputs and guards went, in this order; the third what
+    the guards must see.
     """
     guards = [row for row, _ in circuit.guards]
     read = [*circuit.inputs, *circuit.outputs, *guards]
     columns = recognise_sigmoids(circuit.columns, read[len(circuit.inputs) :], circuit.hint_of)
-    tape, rows = expand(columns, read, knows)
+    tape, rows, more = expand(columns, read, knows)
     same = simplify(tape, 0)
-    return tape, [same[row] for row in rows]
+    seen = [value for _, value in (*circuit.guards, *more)]
+    return tape, [same[row] for row in (*rows, *(row for row, _ in more))], seen
 
 
 def lowered(
@@ -75,14 +76,11 @@ def lowered(
     NotLowered
         If some value has no machine type.
     """
-    tape, rows = simplified(circuit)
+    tape, rows, seen = simplified(circuit)
     n, m = len(circuit.inputs), len(circuit.outputs)
     graph = Graph(tape, rows[:n], rows)
     outputs = [graph.access[row] for row in rows[n : n + m]]
-    checks = [
-        (graph.access[row], seen)
-        for row, (_, seen) in zip(rows[n + m :], circuit.guards, strict=True)
-    ]
+    checks = [(graph.access[row], value) for row, value in zip(rows[n + m :], seen, strict=True)]
     program = Assembler(graph, outputs, checks, target, threads, over).program()
     return Lowered(program.builders, program.layout, program.hosts)
 
@@ -95,9 +93,9 @@ def lowered_scalars(circuit: Circuit, target: Target) -> Lowered:
     NotLowered
         If a gate has no emitter.
     """
-    tape, rows = simplified(circuit)
+    tape, rows, seen = simplified(circuit)
     n, m = len(circuit.inputs), len(circuit.outputs)
-    guards = _guards(rows[n + m :], circuit)
+    guards = list(zip(rows[n + m :], seen, strict=True))
     if sum(tape.needed_for(rows)) > MOST_SCALARS:
         return _large(large_program(tape, rows[:n], rows[n : n + m], guards, target), target)
     builder = scalar_function(tape, rows[:n], rows[n : n + m], guards, target)
@@ -151,7 +149,3 @@ def _large(program: LargeProgram, target: Target) -> Lowered:
         report=[f"{program.kernels} loops, called {program.calls} times"],
     )
     return Lowered([b, at], layout, [], program.text.replace("@scalars(", "@large("))
-
-
-def _guards(rows: Sequence[int], circuit: Circuit) -> list[tuple[int, Any]]:
-    return [(row, seen) for row, (_, seen) in zip(rows, circuit.guards, strict=True)]

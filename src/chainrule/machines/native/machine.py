@@ -8,7 +8,6 @@ emits beside it, which checks as much and hands everything else to Python.
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Sequence
 from types import CellType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from ...tracing.sites import here
 from . import cache, linking, target
 from .callable import fill_table
 from .entry import Entry, EntryText, emit_entry
+from .hosts import Hosts
 from .interruption import run_interruptible
 from .layout import DTYPES, STOPPABLE, Layout, fingerprint, is_scalar
 from .nodes import NotLowered
@@ -29,11 +29,9 @@ from .threads import no_threads, pool, thread_count
 
 if TYPE_CHECKING:
     from .lowering import Lowered
-    from .program import HostCall
 
 _LONG = 2e4  # vector operations, some microseconds: Python's lock is released meanwhile
 _MOST_LEAVES = 1000  # an entry looks at each by code of its own
-_HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
 class Native:
@@ -69,13 +67,13 @@ class Native:
         self._wanted = _written_over(circuit, donated)
         self._cells = cells
         self._scalar = is_scalar(circuit)
-        self._hosts: list[HostCall] = []
         self._signature = signature_of(circuit)
         said = described(self._signature)
         key = cache.key(
             fingerprint(circuit, "program", threads, said, sorted(self._wanted.items()), len(cells))
         )
         found = cache.load(key)
+        self._hosts = Hosts(())
         if found is not None:
             self.layout = Layout.from_json(found["meta"], circuit)
             self._scalar = found["meta"]["scalar"]
@@ -84,7 +82,7 @@ class Native:
             text = self._entry_text(target.SSE)
         else:
             made = self._lower(circuit, threads)
-            self.layout, self._hosts = made.layout, made.hosts
+            self.layout, self._hosts = made.layout, Hosts(made.hosts)
             text = self._entry_text(target.host())
             code = target.compile_object(made.module(text.builders if text else ()), target.host())
             if not made.hosts:
@@ -98,12 +96,10 @@ class Native:
             fill_table(rest.pop(), [self.layout.constants[0].ctypes.data])
         pointers = [ctypes.c_void_p] * (2 if self._scalar else 1)
         self._call = ctypes.CFUNCTYPE(ctypes.c_int64, *pointers)(self.address)
-        self._host = _HOST(self._on_host)
         self.entry = None if text is None else Entry(text, rest, self._fixed(), self._keep())
         self._kinds = [_kind(circuit.columns.values[row]) for row in circuit.outputs]
         self._tree = circuit.output_tree
         self._free: list[np.ndarray[Any, Any]] = []
-        self._local = threading.local()
 
     def _lower(self, circuit: Circuit, threads: int) -> Lowered:
         # The emitters take 20 ms to import: only where something is compiled.
@@ -148,7 +144,7 @@ class Native:
         work = self._workspace()
         try:
             frame[at] = work.ctypes.data
-            frame[at + 1] = ctypes.cast(self._host, ctypes.c_void_p).value
+            frame[at + 1] = self._hosts.address
             if layout.threads > 1:
                 frame[at + 2] = pool(layout.threads)
             self._call_checked(frame, at)
@@ -191,13 +187,13 @@ class Native:
         layout = self.layout
         return [
             *(array.ctypes.data for array in layout.constants),
-            ctypes.cast(self._host, ctypes.c_void_p).value or 0,
+            self._hosts.address,
             pool(layout.threads) if layout.threads > 1 else 0,
             0,
         ]
 
     def _keep(self) -> Any:
-        return self.layout.constants, self._host
+        return self.layout.constants, self._hosts
 
     def llvm(self, circuit: Circuit) -> str:
         """Return the module of the circuit in LLVM's language."""
@@ -232,7 +228,7 @@ class Native:
         if status == 1:
             raise GuardError("plain Python would branch otherwise for these inputs")
         if status == 2:
-            raise self._local.error
+            raise self._hosts.error()
         if status == 3:
             raise no_threads(self.layout.threads)
 
@@ -244,28 +240,6 @@ class Native:
             room = np.empty(self.layout.workspace + 64, np.uint8)
             start = -room.ctypes.data % 64
             return room[start : start + self.layout.workspace]
-
-    # ------------------------------------------------------------------ gates that NumPy computes
-
-    def _on_host(self, number: int, frame: int) -> int:
-        try:
-            call = self._hosts[number]
-            gate, recorded, _ = call.node.value
-            inputs = [
-                _read(access.shape, place, like, frame)
-                for access, place, like in zip(
-                    call.node.operands, call.reads, recorded, strict=True
-                )
-            ]
-            with np.errstate(all="ignore"):
-                value = gate.compute(inputs, call.node.settings)
-            array = np.ascontiguousarray(value, DTYPES[call.node.kind])
-            assert array.size == call.node.size, (call.node.gate, array.shape, call.node.shape)
-            ctypes.memmove(_place(call.writes, frame), array.ctypes.data, array.nbytes)
-            return 0
-        except Exception as error:  # handed on by `run`: no exception may cross machine code
-            self._local.error = error
-            return 1
 
 
 def _written_over(circuit: Circuit, donated: Sequence[int]) -> dict[int, int]:
@@ -309,20 +283,6 @@ def _given_away(leaf: Any, arrays: Sequence[Any]) -> Any:
             "overwritten while it is read. Pass a copy of one of them."
         )
     return leaf
-
-
-def _place(place: tuple[int, int], frame: int) -> int:
-    """Return the address of a node in memory."""
-    slot, offset = place
-    return (ctypes.c_void_p.from_address(frame + 8 * slot).value or 0) + offset
-
-
-def _read(shape: Any, place: tuple[int, int], like: Any, frame: int) -> Any:
-    dtype = np.asarray(like).dtype
-    count = int(np.prod(shape, dtype=int))
-    raw = (ctypes.c_char * (count * dtype.itemsize)).from_address(_place(place, frame))
-    array = np.frombuffer(memoryview(raw), dtype).reshape(shape)
-    return array.item() if type(like) in (float, int, bool) else array[()]
 
 
 def _kind(value: Any) -> Any:

@@ -130,13 +130,15 @@ class Assembler:
         """Return the program."""
         graph = self.graph
         read = [n.number for n in self.outputs] + [n.number for n, _ in self.guards]
-        self.schedule: Schedule = plan(graph, read, self.over)
+        first = [n.number for n, _ in self.guards]
+        self.schedule: Schedule = plan(graph, read, self.over, first)
         program = self._assembled(1)
         alone = any(k.source and k.source.form == "host" for k in self.schedule.kernels)
         if self.threads > 1 and not alone and program.layout.cost > 2 * _WIDE:
             shared = self._assembled(self.threads)
             if self.gain > 2 * self.waits * _WAIT:
                 program = shared
+        program.layout.stops = bool(self.guards or program.hosts)
         program.layout.over = {
             o: i
             for o, i in self.wanted.items()

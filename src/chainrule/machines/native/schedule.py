@@ -59,7 +59,9 @@ class Schedule:
     place: dict[int, int]
 
 
-def plan(graph: Graph, outputs: Sequence[int], after: dict[int, int]) -> Schedule:
+def plan(
+    graph: Graph, outputs: Sequence[int], after: dict[int, int], first: Sequence[int] = ()
+) -> Schedule:
     """Return the kernels of a graph.
 
     Parameters
@@ -70,6 +72,8 @@ def plan(graph: Graph, outputs: Sequence[int], after: dict[int, int]) -> Schedul
         The nodes that the caller reads: they are stored.
     after : dict of int to int
         Output nodes that are written over an input node: they must come after its last reader.
+    first : sequence of int
+        Guards: they must come before anything is written over.
     """
     live = _live(graph, outputs)
     stored = set(outputs)
@@ -82,7 +86,7 @@ def plan(graph: Graph, outputs: Sequence[int], after: dict[int, int]) -> Schedul
             if source.form == "each" and not whole:
                 stored.add(source.number)
     while True:
-        schedule = _grouped(graph, live, stored, after)
+        schedule = _grouped(graph, live, stored, after, first)
         dear = _read_twice(graph, schedule) - stored
         if not dear:
             return schedule
@@ -121,14 +125,20 @@ def leaves(graph: Graph, node: Node, stored: set[int]) -> Iterator[tuple[Access,
         yield access, access.is_whole(source.shape) and source.shape == domain
 
 
-def _grouped(graph: Graph, live: list[Node], stored: set[int], after: dict[int, int]) -> Schedule:
+def _grouped(
+    graph: Graph,
+    live: list[Node],
+    stored: set[int],
+    after: dict[int, int],
+    first: Sequence[int],
+) -> Schedule:
     made = [
         node
         for node in live
         if node.form not in ("input", "constant") and (node.form != "each" or node.number in stored)
     ]
     reads = {node.number: list(leaves(graph, node, stored)) for node in made}
-    waits = _waits(made, reads, after)
+    waits = _waits(made, reads, after, first)
     kernels: list[Kernel] = []
     place: dict[int, int] = {}
     for node in _ordered(made, reads, waits):
@@ -164,7 +174,9 @@ def _grouped(graph: Graph, live: list[Node], stored: set[int], after: dict[int, 
 _Reads = dict[int, list[tuple[Access, bool]]]
 
 
-def _waits(made: list[Node], reads: _Reads, after: dict[int, int]) -> dict[int, dict[int, bool]]:
+def _waits(
+    made: list[Node], reads: _Reads, after: dict[int, int], first: Sequence[int]
+) -> dict[int, dict[int, bool]]:
     """Return for each node written over an input who must read that first.
 
     And whether the two may share a kernel: where each reads at its own index alone, all of an
@@ -173,12 +185,13 @@ def _waits(made: list[Node], reads: _Reads, after: dict[int, int]) -> dict[int, 
     forms = {node.number: node.form for node in made}
     waits: dict[int, dict[int, bool]] = {}
     for output, over in after.items():
+        waits[output] = {number: False for number in first if number != output}
         for number, found in reads.items():
             if number == output:
                 continue
             for access, same in found:
                 if access.node == over:
-                    mine = waits.setdefault(output, {})
+                    mine = waits[output]
                     mine[number] = mine.get(number, True) and same and forms[number] not in ALONE
     return waits
 
