@@ -31,13 +31,11 @@ def formula(x, y):
 def ours(inputs: Inputs) -> Run:
     import chainrule as cr
 
-    from .ours import compiled
-
     def value_and_gradients(x, y):
         value, pullback = cr.vjp(formula, x, y)
         return value, *pullback(np.ones_like(value))
 
-    return Run(compiled(value_and_gradients), arguments(inputs))
+    return Run(cr.compile(value_and_gradients), arguments(inputs))
 
 
 def numpy(inputs: Inputs) -> Run:

@@ -47,13 +47,10 @@ def cost(parameters, x, y):
 def ours_loop(inputs: Inputs) -> Run:
     import chainrule as cr
 
-    from .ours import fit
-
-    run = fit()
     parameters, x, y = split(inputs)
 
     def train(times=20):  # fit traces the cost and finds its code once a call
-        return run(
+        return cr.fit(
             cost,
             parameters,
             (x, y),
@@ -70,9 +67,7 @@ def ours_loop(inputs: Inputs) -> Run:
 def ours_call(inputs: Inputs) -> Run:
     import chainrule as cr
 
-    from .ours import compiled
-
-    return Run(compiled(cr.value_and_grad(cost)), split(inputs))
+    return Run(cr.compile(cr.value_and_grad(cost)), split(inputs))
 
 
 # ------------------------------------------------------------------ NumPy and Numba by hand

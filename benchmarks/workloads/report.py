@@ -33,6 +33,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-9:.2g} ns" if seconds else "0"
 
 
+def ratio(value: float) -> str:
+    """Return a ratio with two decimals, or none where it is large."""
+    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
 def machine() -> dict[str, str]:
     """Return what a figure depends on beside the code."""
     name = platform.processor() or platform.machine()
@@ -129,7 +134,7 @@ def text(case: dict[str, Any]) -> str:
     heads = ("", "median", "× ours", "× best peer", "× limit", "first call", "import")
     lines.append("  {:34}{:>9}{:>9}{:>12}{:>9}{:>12}{:>10}".format(*heads))
     for c in timed:
-        ratios = [f"{c['median'] / of:.2f}" if of else "" for of in (ours, best, limit)]
+        ratios = [ratio(c["median"] / of) if of else "" for of in (ours, best, limit)]
         name = f"limit: {c['name']}" if c["kind"] == "limit" else c["name"]
         more = ["+" + duration(c["first"]), duration(c["import"]) if c["import"] > 1e-3 else ""]
         lines.append(
