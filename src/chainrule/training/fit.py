@@ -24,7 +24,7 @@ from .loop import Callback, Loop
 from .optimizers import SGD, Optimizer
 from .progress import shown
 from .result import FitResult, FitState
-from .steps import DEFAULT_MACHINE, copied, place, step_of, steps_on
+from .steps import DEFAULT_MACHINE, Alike, copied, place, step_of, steps_on
 
 Cost = Callable[..., Any]
 
@@ -141,11 +141,15 @@ def fit(
     begun = optimizer.init(copied(parameters))
     standing = FitState(begun) if state is None else _checked_state(state, begun, rows, size)
     orders = Orders(rows, _generator(seed, standing) if shuffle and size < rows else None)
-    step = step_of(cost, optimizer, copied(parameters), copied(standing.optimizer))
-    steps = steps_on(machine, step, parameters, standing.optimizer, arrays, size, threads)
+    start, begun = copied(parameters), copied(standing.optimizer)
+    like = Alike(start, "parameters"), Alike(begun, "state")
+    step = step_of(cost, optimizer, *like)
+    values = like[0].moving(start), like[1].moving(begun)
+    steps = steps_on(machine, step, *values, arrays, size, threads)
     loop = Loop(
-        steps, orders, standing, rows, size, parameters, _validation(cost, validation), callback
-    )
+        steps, like, orders, standing, rows, size, parameters, _validation(cost, validation),
+        callback,
+    )  # fmt: skip
     return loop.run(epochs, shown(progress, epochs))
 
 

@@ -23,7 +23,7 @@ from .batches import Array, Orders
 from .history import History
 from .progress import Silent
 from .result import FitResult, FitState
-from .steps import Steps, copied, place
+from .steps import Alike, Steps, place
 
 TURN = 0.1  # seconds: short for who waits, long beside the few microseconds around a turn
 MOST_ROWS = 1 << 20  # in the order of epochs that are run at once: 8 MB
@@ -39,6 +39,8 @@ class Loop:
     ----------
     steps : Steps
         What runs.
+    like : pair of Alike
+        How its values become parameters and optimizer state.
     orders : Orders
         What shuffles.
     state : FitState
@@ -54,10 +56,10 @@ class Loop:
     """
 
     def __init__(
-        self, steps: Steps, orders: Orders, state: FitState, rows: int, batch_size: int, given: Any,
-        validate: Validation | None, callback: Callback | None,
+        self, steps: Steps, like: tuple[Alike, Alike], orders: Orders, state: FitState, rows: int,
+        batch_size: int, given: Any, validate: Validation | None, callback: Callback | None,
     ) -> None:  # fmt: skip
-        self._steps, self._orders = steps, orders
+        self._steps, self._like, self._orders = steps, like, orders
         self._rows, self._size = rows, batch_size
         self._batches = -(-rows // batch_size)
         self._given = given
@@ -181,7 +183,10 @@ class Loop:
 
     def _result(self, interrupted: bool = False) -> FitResult:
         """Return the training as it stands, in arrays that nobody else has."""
-        parameters, state = self._steps.values()
+        parameters, state = (
+            like.whole(moving)
+            for like, moving in zip(self._like, self._steps.values(), strict=True)
+        )
         leaves, tree = flatten(parameters)
         given, _ = flatten(self._given)
         parameters = tree.build(
@@ -189,7 +194,7 @@ class Loop:
             for leaf, was in zip(leaves, given, strict=True)
         )
         standing = FitState(
-            optimizer=copied(state),
+            optimizer=state,
             epochs=self._epochs,
             rows=self._first * self._size,
             total=self._total,

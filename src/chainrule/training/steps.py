@@ -30,7 +30,7 @@ Step = Callable[..., Any]
 
 
 class Steps(Protocol):
-    """A step with its data and its values, ready to go."""
+    """A step with its data and its values (moving leaves), ready to go."""
 
     def run(self, order: Array, first: int, batches: int) -> Array:
         """Do some batches and return their costs, float64.
@@ -43,33 +43,66 @@ class Steps(Protocol):
         """Return copies of the parameters and the optimizer's state as they are now."""
 
 
-def step_of(cost: Callable[..., Any], optimizer: Optimizer, parameters: Any, state: Any) -> Step:
+def step_of(
+    cost: Callable[..., Any], optimizer: Optimizer, parameters: Alike, state: Alike
+) -> Step:
     """Return `step(parameters, state, *batch) -> (cost, parameters, state)`.
 
-    What an optimizer gives back has the containers, shapes and dtypes of what it was given. A
-    machine that writes over the old values relies on it; here it is checked, while the step is
-    traced.
+    Parameters
+    ----------
+    cost : callable
+        `cost(parameters, *batch)` gives one float.
+    optimizer : Optimizer
+        What moves the parameters.
+    parameters, state : Alike
+        What they are like. The step takes and gives their moving leaves.
     """
     gradient = value_and_grad(cost)
-    like_parameters, like_state = _Alike(parameters, "parameters"), _Alike(state, "state")
 
-    def step(parameters: Any, state: Any, *batch: Any) -> tuple[Any, Any, Any]:
-        value, gradients = gradient(parameters, *batch)
-        moved, following = optimizer.update(parameters, gradients, state)
-        return value, like_parameters(moved), like_state(following)
+    def step(moving: Any, counting: Any, *batch: Any) -> tuple[Any, Any, Any]:
+        before = parameters.whole(moving)
+        value, gradients = gradient(before, *batch)
+        after, following = optimizer.update(before, gradients, state.whole(counting))
+        return value, parameters.moving(after), state.moving(following)
 
     step.__name__ = f"step_of_{getattr(cost, '__name__', 'cost')}"
     return step
 
 
-class _Alike:
-    """Holds values to the containers, shapes and dtypes of others."""
+class Alike:
+    """The containers, shapes and dtypes that values keep from step to step.
+
+    A machine that writes over the old values relies on it; so what an optimizer gives is checked,
+    while the step is traced. Leaves that are neither floats nor arrays are constants: they stay
+    here, and only the others, the moving ones, go through the machine.
+
+    Parameters
+    ----------
+    given : Any
+        What the first step starts with.
+    what : str
+        How errors call it.
+    """
 
     def __init__(self, given: Any, what: str) -> None:
         self._leaves, self._tree = flatten(given)
         self._what = what
 
-    def __call__(self, values: Any) -> Any:
+    def whole(self, moving: Sequence[Any]) -> Any:
+        """Return the containers with these moving leaves in them."""
+        following = iter(moving)
+        return self._tree.build(
+            next(following) if is_traceable(leaf) else leaf for leaf in self._leaves
+        )
+
+    def moving(self, values: Any) -> list[Any]:
+        """Return the moving leaves.
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If the values are not like those given.
+        """
         leaves, tree = flatten(values)
         if (tree.paths, tree.kinds) != (self._tree.paths, self._tree.kinds):
             raise ShapeError(
@@ -77,7 +110,8 @@ class _Alike:
                 f"they came in, with leaves {_paths(self._what, self._tree.paths)}, not "
                 f"{_paths(self._what, tree.paths)}. It returns (parameters, state)."
             )
-        return tree.build(map(self._alike, leaves, self._leaves, tree.paths))
+        alike = map(self._alike, leaves, self._leaves, tree.paths)
+        return [new for new, old in zip(alike, self._leaves, strict=True) if is_traceable(old)]
 
     def _alike(self, new: Any, old: Any, path: Path) -> Any:
         name = place(self._what, path)
@@ -137,8 +171,8 @@ class PlainSteps:
     ----------
     step : callable
         As `step_of` makes it.
-    parameters, state : Any
-        What to start with; copied.
+    parameters, state : list
+        The moving leaves to start with; copied.
     data : sequence of ndarray
         Arrays with one row an example.
     batch_size : int
@@ -164,7 +198,8 @@ class PlainSteps:
         for k in range(batches):
             rows = order[(first + k) * size : (first + k + 1) * size]
             batch = self._data if whole else [array[rows] for array in self._data]
-            cost, parameters, state = self._step(*self._now, *batch)
+            with np.errstate(all="ignore"):  # the loop says what is no longer finite, and where
+                cost, parameters, state = self._step(*self._now, *batch)
             self._now = parameters, state
             costs[k] = cost
         return costs
@@ -203,9 +238,6 @@ def steps_on(
     from ..machines.native.nodes import NotLowered
 
     try:
-        for leaf in flatten(state)[0]:
-            if not is_traceable(leaf):
-                raise NotLowered(f"the optimizer's state holds {leaf!r}, neither float nor array")
         return Epoch(step, copied(parameters), copied(state), data, batch_size, threads=threads)
     except NotLowered as reason:
         warnings.warn(
