@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule.errors import GuardError, ShapeError
 
-MACHINES = ("interpret", "staged")
+MACHINES = ("interpret", "staged", "native")
 
 
 class Pair(NamedTuple):

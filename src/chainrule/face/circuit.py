@@ -224,8 +224,9 @@ class TracedCircuit(Point):
 
         Parameters
         ----------
-        name : {"interpret", "staged"}
-            "interpret" is the reference, one gate at a time; "staged" executes `code()`.
+        name : {"interpret", "staged", "native"}
+            "interpret" is the reference, one gate at a time; "staged" executes `code()`; "native"
+            is machine code.
 
         Returns
         -------

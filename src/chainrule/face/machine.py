@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..circuit.circuit import Argument
+from ..circuit.circuit import Argument, Circuit
+from ..circuit.columns import CONSTANT
 from ..circuit.tree import flatten
-from ..errors import ShapeError
+from ..errors import GuardError, ShapeError
 from ..machines.interpret import run
 from ..machines.staged import staged
+from ..passes.backward import is_float
+from ..passes.draw import draw
 from ..readings.code import module_for_machine
 from ..tracing.sites import here
 from .point import Point, count
@@ -21,10 +24,14 @@ from .point import Point, count
 
 def machine(circuit: Point, name: str) -> Callable[..., Any]:
     """Return a function of the traced arguments that gives (value, gradients)."""
-    if name not in ("interpret", "staged"):
-        raise ValueError(f"{here()}the machines are 'interpret' and 'staged', not {name!r}")
+    if name not in ("interpret", "staged", "native"):
+        raise ValueError(
+            f"{here()}the machines are 'interpret', 'staged' and 'native', not {name!r}"
+        )
     if name == "interpret":
         return partial(_interpreted, circuit)
+    if name == "native":
+        return _native(circuit)
     arrays = any(isinstance(value, np.ndarray) for value in circuit.columns.values)
     circuit._scalar_output()
     source, constants = module_for_machine(circuit)
@@ -54,6 +61,47 @@ def _interpreted(circuit: Point, *args: Any) -> tuple[Any, dict[str, Any]]:
     object.__setattr__(moved, "columns", columns)
     columns.values = run(circuit, _conformed(circuit, args))
     return moved.value, moved.gradients
+
+
+def _native(circuit: Point) -> Callable[..., Any]:
+    """Return machine code for both passes, drawn as one circuit."""
+    from ..machines.native.machine import Native, NotLowered  # LLVM: only when used
+
+    output = circuit._scalar_output()
+    drawing = draw(circuit, output)
+    rows = {s.wire: drawing.same[s.total] for s in drawing.sums}
+    tape = drawing.columns
+    wanted = [row for row in circuit.inputs if is_float(tape.values[row])]
+    zeros = {
+        row: tape._source(CONSTANT, np.zeros_like(tape.values[row]))._row
+        for row in wanted
+        if row not in rows
+    }
+    outputs = (output, *(rows[row] if row in rows else zeros[row] for row in wanted))
+    _, tree = flatten(outputs)
+    both = Circuit(tape, circuit.arguments, outputs, tree, circuit.title, circuit.guards)
+    interpreted = partial(_interpreted, circuit)
+    try:
+        native = Native(both)
+    except NotLowered:  # of a dtype without machine type: the interpreter knows all
+        return interpreted
+
+    def both_passes(*args: Any) -> tuple[Any, dict[str, Any]]:
+        leaves = _conformed(circuit, args)
+        try:
+            value, *slopes = native.run(leaves)
+        except GuardError:
+            return interpreted(*args)  # which says where Python would branch otherwise
+        found = dict(zip(wanted, slopes, strict=True))
+        by_name = {
+            argument.name: argument.tree.build(
+                None if row is None else found.get(row) for row in argument.rows
+            )
+            for argument in _traced_arguments(circuit)
+        }
+        return circuit.output_tree.build([value]), _as_given(circuit, by_name)
+
+    return both_passes
 
 
 def _traced_arguments(circuit: Point) -> list[Argument]:
@@ -95,7 +143,7 @@ def _conformed(circuit: Point, args: Sequence[Any]) -> list[Any]:
 def _as_given(circuit: Point, gradients: dict[str, Any]) -> dict[str, Any]:
     """Return emitted code's gradients in the user's own containers and kinds of numbers.
 
-    The code knows no named tuples, and writes a number where there was an array of rank 0.
+    The code knows no named tuples, and gives a number where there was an array of rank 0.
     """
     found = {}
     for argument in _traced_arguments(circuit):

@@ -59,15 +59,16 @@ def _drawn(
     needed = columns.needed_for(list(read))
     new: list[int] = [-1] * len(columns)
     with np.errstate(all="ignore"), recording(tape):
+        # Constants first: simplifying adds some behind the rows that read them.
         for row, gate in enumerate(columns.gates):
-            if not needed[row]:
+            if needed[row] and gate is CONSTANT:
+                new[row] = tape.constant(columns.values[row])
+        for row, gate in enumerate(columns.gates):
+            if not needed[row] or gate is CONSTANT:
                 continue
             value = columns.values[row]
             if gate is INPUT:
                 new[row] = tape.append(INPUT, (), {}, value)
-                continue
-            if gate is CONSTANT:
-                new[row] = tape.constant(value)
                 continue
             inputs = tuple(new[k] for k in columns.inputs(row))
             settings = columns.settings_of(row)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...circuit.circuit import Circuit
@@ -45,7 +47,14 @@ class Lowered:
 
     def module(self, more: Sequence[Builder] = ()) -> str:
         """Return the module's text, with the functions of an entry."""
-        return module([*self.builders, *more], self.text)
+        text = module([*self.builders, *more])
+        known = set(text.splitlines())
+        written = (
+            line
+            for line in self.text.splitlines()
+            if not (line.startswith("declare ") and line in known)
+        )
+        return "\n".join([text, *written])
 
 
 def simplified(circuit: Circuit) -> tuple[Tape, list[int], list[bool | int]]:
@@ -54,6 +63,23 @@ def simplified(circuit: Circuit) -> tuple[Tape, list[int], list[bool | int]]:
     The second part is where its inputs, outputs and guards went, in this order; the third what
     the guards must see.
     """
+    with _uncollected():
+        return _simplified(circuit)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the cyclic garbage collector out: a million rows make none, and it walks them all."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _simplified(circuit: Circuit) -> tuple[Tape, list[int], list[bool | int]]:
     guards = [row for row, _ in circuit.guards]
     read = [*circuit.inputs, *circuit.outputs, *guards]
     columns = recognise_sigmoids(circuit.columns, read[len(circuit.inputs) :], circuit.hint_of)
