@@ -16,9 +16,16 @@ from collections.abc import Callable
 import numpy as np
 
 from .builder import Builder, Value, constant, element_of
-from .mathematics import exponential, inverse_hyperbolic, logarithm, soft, trigonometric
-from .mathematics.by_lane import by_lane as lane_by_lane
-from .mathematics.lanes import vector
+from .mathematics import (
+    angle,
+    error_function,
+    exponential,
+    inverse_hyperbolic,
+    logarithm,
+    power,
+    soft,
+    trigonometric,
+)
 
 Emitter = Callable[..., Value]
 
@@ -160,7 +167,7 @@ def _power(b: Builder, x: Value, y: Value) -> Value:
         return _rooted(b, x, lambda x, root: b.fdiv(one, root), 0.0)
     if exponent == 1.5:
         return _rooted(b, x, b.fmul, math.inf)
-    return _pow(b, x, y)
+    return power.power(b, x, y)
 
 
 # ---------------------------------------------------------------------------- comparison
@@ -325,12 +332,6 @@ def _scaled(high: float, low: float) -> Emitter:
     return emitter
 
 
-def by_lane(name: str) -> Emitter:
-    return vector(lambda *x: lane_by_lane(name, *x))
-
-
-_pow = by_lane("pow")
-
 EMITTERS: dict[str, Emitter] = {
     # arithmetic
     "add": _either("add"),
@@ -398,10 +399,10 @@ EMITTERS: dict[str, Emitter] = {
     "logaddexp": soft.logaddexp,
     "logaddexp2": soft.logaddexp2,
     "softshare": soft.softshare,
-    "arcsin": by_lane("asin"),
-    "arccos": by_lane("acos"),
-    "arctan": by_lane("atan"),
-    "arctan2": by_lane("atan2"),
+    "arcsin": angle.arcsin,
+    "arccos": angle.arccos,
+    "arctan": angle.arctan,
+    "arctan2": angle.arctan2,
     "arcsinh": inverse_hyperbolic.arcsinh,
     "arccosh": inverse_hyperbolic.arccosh,
     "arctanh": inverse_hyperbolic.arctanh,
@@ -416,10 +417,11 @@ EMITTERS: dict[str, Emitter] = {
     "sinh": exponential.sinh,
     "cosh": exponential.cosh,
     "tanh": exponential.tanh,
-    "hypot": by_lane("hypot"),
-    "cbrt": by_lane("cbrt"),
-    "erf": by_lane("erf"),
-    "erfc": by_lane("erfc"),
+    "hypot": power.hypot,
+    "cbrt": power.cbrt,
+    "erf": error_function.erf,
+    "erfc": error_function.erfc,
+    "gelu": error_function.gelu,
 }
 """The emitter of each gate, by the gate's name: `emitter(b, *values, **settings)`."""
 
@@ -473,6 +475,7 @@ COST: dict[str, int] = {
     "cbrt": 24,
     "erf": 30,
     "erfc": 36,
+    "gelu": 40,
 }
 """What a gate costs, in additions of a vector, roughly; 1 where it is not listed."""
 

@@ -62,6 +62,13 @@ def expm1_near(r: Lanes, error: Lanes | None = None) -> Lanes:
     return r + fma(square, bend, error)
 
 
+def exp_long(x: Lanes, missing: Lanes | float) -> tuple[Lanes, Lanes]:
+    """Return m - 1 and n with e^(x + missing) = m 2^n, for an x within bounds."""
+    _, n, r, error = reduced(x)
+    near = expm1_near(r, error)
+    return fma(1.0 + near, missing, near), n
+
+
 def exp_parts(x: Lanes) -> tuple[Lanes, Lanes]:
     """Return m and n with e^x = m 2^n, for an x within bounds."""
     _, n, r, _ = reduced(x)

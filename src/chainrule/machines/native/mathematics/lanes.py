@@ -166,6 +166,10 @@ class Lanes:
         """Whether the lanes are NaN."""
         return self._compared("uno", "ne", self)
 
+    def is_nan_with(self, other: Lanes) -> Lanes:
+        """Whether these or the other lanes are NaN."""
+        return self._compared("uno", "ne", other)
+
     # ------------------------------------------------------------------ forms of it
 
     def bits(self) -> Lanes:

@@ -1,9 +1,9 @@
 """Sine, cosine and tangent.
 
-x = n pi/2 + r with |r| <= pi / 4: Cody & Waite 1980. pi / 2 is in four parts, three of them so short
-that n times them is exact, and r is in two numbers: a double can lie so near to a multiple of pi / 2
-that most of its digits cancel. In float32 the reduction alone is done in float64. Beyond 2^20, where
-n would be too long, libm is called, behind a branch.
+x = n pi/2 + r with |r| <= pi / 4: Cody & Waite 1980. pi / 2 is in four parts, three of them so
+short that n times them is exact, and r is in two numbers: a double can lie so near to a multiple of
+pi / 2 that most of its digits cancel. In float32 the reduction alone is done in float64. Beyond
+2^20, where n would be too long, libm is called, behind a branch.
 """
 
 from __future__ import annotations
