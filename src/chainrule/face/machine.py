@@ -73,7 +73,7 @@ def _native(circuit: Point) -> Callable[..., Any]:
     tape = drawing.columns
     wanted = [row for row in circuit.inputs if is_float(tape.values[row])]
     zeros = {
-        row: tape._source(CONSTANT, np.zeros_like(tape.values[row]))._row
+        row: tape._source(CONSTANT, _zero(tape.values[row]))._row
         for row in wanted
         if row not in rows
     }
@@ -102,6 +102,10 @@ def _native(circuit: Point) -> Callable[..., Any]:
         return circuit.output_tree.build([value]), _as_given(circuit, by_name)
 
     return both_passes
+
+
+def _zero(value: Any) -> Any:
+    return 0.0 if type(value) is float else np.zeros_like(value)
 
 
 def _traced_arguments(circuit: Point) -> list[Argument]:
@@ -149,7 +153,7 @@ def _as_given(circuit: Point, gradients: dict[str, Any]) -> dict[str, Any]:
     for argument in _traced_arguments(circuit):
         leaves = list(flatten(gradients[argument.name])[0])
         for k, row in enumerate(argument.rows):
-            value = None if row is None else circuit.columns.values[row]
+            value = None if row is None or leaves[k] is None else circuit.columns.values[row]
             if isinstance(value, np.ndarray):
                 leaves[k] = np.asarray(leaves[k], value.dtype)
             elif isinstance(value, np.generic):
