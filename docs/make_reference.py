@@ -13,6 +13,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -186,11 +187,13 @@ REFERENCE_HEAD = """\
 <!-- Written by docs/make_reference.py from the docstrings. -->
 
 The public names, by `import chainrule as cr`. The [gates](gates.md) have a page of their own, and
-so have the [limits](limits.md). The examples are those of the docstrings and leave out the `cr.`:
+so have the [limits](limits.md). The examples are those of the docstrings and leave out the `cr.`
+and `cr.data.`:
 
 ```python
 import numpy as np
 from chainrule import *
+from chainrule.data import *
 ```
 """
 
@@ -202,6 +205,12 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Define by run": ("Variable",),
     "Training": (
         "fit", "SGD", "RMSprop", "Adam", "AdamW", "FitResult", "FitState", "History",
+        "save_fit", "load_fit",
+    ),
+    "Data": (
+        "data.mnist", "data.fashion_mnist", "data.ImageSet", "data.LabelledImages",
+        "data.load_digits", "data.Digits", "data.moons", "data.circles", "data.spirals",
+        "data.xor", "data.read_csv", "data.read_npz", "data.Table", "data.read_idx",
     ),
     "What circuits give": (
         "Wire", "Picture", "Steps", "Step", "Added", "Ledger", "Entry",
@@ -233,7 +242,7 @@ def reference_page() -> str:
             if name in GIVEN:
                 parts += _entry(name, GIVEN[name], made_by_hand=False)
             else:
-                parts += _entry(f"cr.{name}", getattr(chainrule, name))
+                parts += _entry(f"cr.{name}", attrgetter(name)(chainrule))
     listed = {name for names in SECTIONS.values() for name in names}
     rest = [n for n in chainrule.__all__ if n not in listed and not n.startswith("__")]
     parts.append("## Functions that NumPy lacks\n")

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import data as data
     from .debugging.check import check_gradients
     from .differentiate.compiled import compile
     from .differentiate.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         softplus,
         tanh,
     )
+    from .training.checkpoint import load_fit, save_fit
     from .training.fit import fit
     from .training.history import History
     from .training.optimizers import SGD, Adam, AdamW, RMSprop
@@ -52,6 +54,7 @@ _HOMES = {
         ("grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"),
         "differentiate.transforms",
     ),
+    **dict.fromkeys(("load_fit", "save_fit"), "training.checkpoint"),
     **dict.fromkeys(("Adam", "AdamW", "RMSprop", "SGD"), "training.optimizers"),
     **dict.fromkeys(
         (
@@ -85,11 +88,13 @@ __all__ = [
     "jacobian",
     "jvp",
     "leaky_relu",
+    "load_fit",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "one_hot",
     "relu",
+    "save_fit",
     "sigmoid",
     "silu",
     "softmax",
@@ -104,6 +109,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "Circuit":
         value = importlib.import_module(".face", __name__).TracedCircuit
+    elif name == "data":  # a room of its own: cr.data.mnist()
+        value = importlib.import_module(".data", __name__)
     elif name in _HOMES:
         value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
     else:
@@ -117,4 +124,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "data"])
