@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.workloads import bench, report
+from benchmarks.workloads import bench, harness, report
 from benchmarks.workloads.case import distance, leaves
 
 TABLE = "tests.benchmarks.planted"
@@ -90,6 +90,12 @@ def test_only_takes_the_reference_too():
     found = bench.run(["P all"], rounds=1, quick=True, only=["chain"], table=TABLE)
     assert [c["name"] for c in found["cases"][0]["contenders"]] == ["chainrule", "right"]
     assert bench.is_sound(found)
+
+
+def test_two_threads_need_two_cores(monkeypatch):
+    monkeypatch.setattr(harness, "cores", lambda: [0])
+    (_, case) = bench.chosen(["W4 two threads"])[0]
+    assert {o.skipped for o in harness.measure(case)} == {"needs 2 cores"}
 
 
 def test_names():
