@@ -66,6 +66,7 @@ class Loop:
         self._validate, self._callback = validate, callback
         self._epochs, self._first, self._total = state.epochs, state.rows // batch_size, state.total
         self._batch_seconds = TURN  # so that the first turn is one batch
+        self._at_most = 1
         self._history = History()
         # Epochs can be joined where nobody wants to see each, and every batch is a full one.
         self._joins = validate is None and callback is None and rows % batch_size == 0
@@ -112,7 +113,9 @@ class Loop:
         if not self._joins or self._first:
             return 1
         in_time = int(TURN / (self._batch_seconds * self._batches))
-        return max(1, min(left, in_time, MOST_ROWS // self._rows))
+        # Twice as many each time: if a cost then becomes nan, half of what was done is still good.
+        self._at_most *= 2
+        return max(1, min(left, in_time, self._at_most // 2, MOST_ROWS // self._rows))
 
     def _one(
         self, good: FitResult, ctrl_c: _CtrlC, tell: Callable[[float, float], None]
