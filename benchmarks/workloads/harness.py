@@ -205,6 +205,10 @@ def measure(
         if not only or c.name == case.reference or any(map(c.name.startswith, only))
     ]
     outcomes = {c.name: Outcome(c.name, c.kind) for c in chosen}
+    if 0 < len(cores()) < case.threads:
+        for outcome in outcomes.values():
+            outcome.skipped = f"needs {case.threads} cores"
+        return list(outcomes.values())
     with (
         tempfile.TemporaryDirectory(prefix="chainrule-bench-") as name,
         contextlib.ExitStack() as s,
