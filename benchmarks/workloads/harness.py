@@ -211,39 +211,34 @@ def measure(
         return list(outcomes.values())
     with (
         tempfile.TemporaryDirectory(prefix="chainrule-bench-") as name,
-        contextlib.ExitStack() as s,
+        contextlib.ExitStack() as running,
     ):
         folder = Path(name)
         np.savez(folder / "inputs.npz", **case.draw(np.random.default_rng(seed), quick))
 
         def start(contender: Contender) -> tuple[Worker, dict[str, Any]]:
             worker = Worker(case, contender, folder, table, 0.01 if quick else 0.05)
-            s.callback(worker.end)
+            running.callback(worker.end)
             return worker, worker.hear()
 
-        workers = dict(_compared(case, chosen, outcomes, start, say))
+        workers = list(_compared(case, chosen, outcomes, start, say))
         for k in range(rounds):
             say(f"{case.name}: round {k + 1} of {rounds}")
-            for name, worker in workers.items():
-                outcome = outcomes[name]
+            for contender, worker in workers:
+                outcome = outcomes[contender.name]
                 if k % 3 and outcome.seconds and outcome.seconds[0] * case.per > SLOW:
                     continue
                 if case.threads > 1:
                     time.sleep(0.05)  # threads that spin for a while have gone to sleep by then
                 if case.fresh:
-                    contender = next(c for c in chosen if c.name == name)
                     again, answer = start(contender)
                     again.end()
-                    answer["seconds"] = answer.get("more")
                 else:
                     answer = worker.ask()
                 if "failure" in answer:
                     outcome.failure = answer["failure"]
                 else:
-                    outcome.seconds.append(answer["seconds"])
-    for outcome in outcomes.values():
-        if not outcome.seconds and not outcome.skipped and not outcome.failure:
-            outcome.failure = "was not timed"
+                    outcome.seconds.append(answer["more" if case.fresh else "seconds"])
     return list(outcomes.values())
 
 
@@ -253,7 +248,7 @@ def _compared(
     outcomes: dict[str, Outcome],
     start: Callable[[Contender], tuple[Worker, dict[str, Any]]],
     say: Say,
-) -> Iterator[tuple[str, Worker]]:
+) -> Iterator[tuple[Contender, Worker]]:
     """Start the contenders one by one; yield those that agree with the reference."""
     expected: list[np.ndarray] | None = None
     for contender in sorted(chosen, key=lambda c: c.name != case.reference):  # stable
@@ -284,4 +279,4 @@ def _compared(
                     f"magnitude, tolerance {case.tolerance:.0e}"
                 )
                 continue
-        yield contender.name, worker
+        yield contender, worker
