@@ -122,7 +122,9 @@ def _fetch_from(url: str, known: Known, file: BufferedRandom, tell: Tell) -> Non
                     f"its md5 is {found}, not {known.md5}: it was altered there or on the way"
                 )
             begun_elsewhere = False  # what was there before may have spoilt it
-        elif now == done:  # not a byte came: to try again would only make the user wait
+        elif now < done and begun_elsewhere:
+            begun_elsewhere = False  # the same
+        elif now <= done:  # not a byte came: to try again would only make the user wait
             break
     raise _Lost(f"{reason} after {now:,} of {known.size:,} bytes")
 
@@ -161,9 +163,11 @@ def _receive(url: str, known: Known, file: BufferedRandom, done: int, tell: Tell
                 raise _Lost(f"it sends more than the {known.size:,} bytes that the file has")
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 416 and done:  # the part is none of this file
+            if error.code == 416 and done:  # the server's file ends before this part does
                 _emptied(file)
-                raise ConnectionError("the server cannot go on from there") from None
+                raise ConnectionError(
+                    f"the server's file has no more than {done:,} bytes:"
+                ) from None
             raise _Lost(f"the server says {error.code} {error.reason}") from None
     except http.client.HTTPException as error:
         raise ConnectionError(str(error) or type(error).__name__) from error
