@@ -126,7 +126,7 @@ def _fetch_from(url: str, known: Known, file: BufferedRandom, tell: Tell) -> Non
             begun_elsewhere = False  # the same
         elif now <= done:  # not a byte came: to try again would only make the user wait
             break
-    raise _Lost(f"{reason} after {now:,} of {known.size:,} bytes")
+    raise _Lost(f"{reason} ({now:,} of {known.size:,} bytes came)")
 
 
 def _md5(file: BufferedRandom) -> str:
@@ -166,7 +166,7 @@ def _receive(url: str, known: Known, file: BufferedRandom, done: int, tell: Tell
             if error.code == 416 and done:  # the server's file ends before this part does
                 _emptied(file)
                 raise ConnectionError(
-                    f"the server's file has no more than {done:,} bytes:"
+                    f"the server's file has no more than {done:,} bytes"
                 ) from None
             raise _Lost(f"the server says {error.code} {error.reason}") from None
     except http.client.HTTPException as error:
