@@ -60,14 +60,13 @@ def test_digits_made_up(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("draw", [graphs.draw_chain, graphs.draw_mixed])
 def test_graphs_have_their_gates_and_live_gradients(draw):
-    """Values that die out make denormal numbers, whose arithmetic is another benchmark."""
     inputs = draw(np.random.default_rng(0), True)
     rows = [(0, 0, 0, 0.0)] * 2
     graph = graphs.function(inputs, lambda wire: wire.then("sin"))
     graph(graphs.Wire(rows, 0), graphs.Wire(rows, 1))
-    assert len(rows) == pytest.approx(10_000, rel=0.15)
+    assert len(rows) == pytest.approx(10_000, rel=0.001)
     value, (dx, dy) = graphs.reference(inputs).function(*graphs.POINT)
-    assert min(abs(value), abs(dx), abs(dy)) > 1e-6
+    assert min(abs(value), abs(dx), abs(dy)) > 1e-3
     step = 1e-6
     x, y = graphs.POINT
     plain = graphs.function(inputs, np.sin)
