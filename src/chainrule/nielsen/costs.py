@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..functions import sigmoid, softplus
+from ..tracing.sites import here
 
 
 class QuadraticCost:
@@ -97,5 +98,6 @@ def checked_cost(cost: Any) -> Any:
     if callable(getattr(cost, "fn", None)):
         return cost
     raise TypeError(
-        f"cost must be a class or an object with fn(a, y), such as QuadraticCost, not {cost!r}"
+        f"{here()}cost must be a class or an object with fn(a, y), such as QuadraticCost, not "
+        f"{cost!r}"
     )

@@ -7,24 +7,19 @@ used: whatever is in a file, it gives a network or one kind of error.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ChainruleError, did_you_mean
+from ..data.whole_file import whole_file
+from ..errors import DataFileError, did_you_mean
 from ..tracing.sites import here
 from .costs import COSTS
 from .pairs import Array
 
 MOST_BYTES = 1 << 28  # ten million weights; the book's networks have 2 MB
-
-
-class NetworkFileError(ChainruleError, ValueError):
-    """A file that does not hold one of the book's networks."""
 
 
 def write_network(
@@ -49,18 +44,8 @@ def write_network(
         raise ValueError(
             f"{here()}a weight or bias is nan or infinite: this network is not worth keeping"
         ) from None
-    path = Path(filename)
-    # In the same folder, so that the new file takes the old one's place in a single step.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("x", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # or a crash could leave the name without the bytes
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with whole_file(filename) as file:
+        file.write(text.encode("ascii"))
 
 
 def read_network(
@@ -77,15 +62,15 @@ def read_network(
 
     Raises
     ------
-    NetworkFileError
+    DataFileError
         If it does not hold a network.
     OSError
         If it cannot be read.
     """
     path = Path(filename)
 
-    def refused(why: str) -> NetworkFileError:
-        return NetworkFileError(f"{here()}{path.name} is no network of the book's: {why}")
+    def refused(why: str) -> DataFileError:
+        return DataFileError(f"{here()}{path.name} is no network of the book's: {why}")
 
     with path.open("rb") as file:
         raw = file.read(MOST_BYTES + 1)

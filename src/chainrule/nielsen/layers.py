@@ -139,7 +139,7 @@ class SigmoidLayers:
     def _move(self, mini_batch: Pairs, eta: Any, lmbda: Any = 0.0, n: Any = 1) -> None:
         """Do one step of gradient descent, one of those that an epoch over n examples has."""
         examples = self._read(mini_batch, "mini_batch")
-        eta = _number(eta, "eta")
+        eta = number(eta, "eta")
         kept, rate = _kept(eta, lmbda, whole(n, "n", 1)), eta / len(examples)
         _, nabla_b, nabla_w = self._gradient(examples)
         biases, weights = self._checked()
@@ -164,7 +164,7 @@ class SigmoidLayers:
             Called after that with the number of the epoch, from 0; True ends the training.
         """
         epochs, size = whole(epochs, "epochs", 0), whole(mini_batch_size, "mini_batch_size", 1)
-        eta = _number(eta, "eta")
+        eta = number(eta, "eta")
         kept, cost = _kept(eta, lmbda, len(training)), self.cost
 
         def mean_cost(layers: Layers, x: Any, y: Any) -> Any:
@@ -305,14 +305,21 @@ def _checked_sizes(sizes: Any) -> list[int]:
 
 def _kept(eta: float, lmbda: Any, n: int) -> float:
     """Return the part of themselves that weights keep in a step (the book's eq. 93)."""
-    return 1.0 - eta * (_number(lmbda, "lmbda") / n)
+    return 1.0 - eta * (number(lmbda, "lmbda") / n)
 
 
-def _number(value: Any, name: str) -> float:
+def number(value: Any, name: str) -> float:
+    """Return a setting as a float, 0 or more and finite.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
     try:
-        number = float(value)
+        found = float(value)
     except (TypeError, ValueError):
-        number = math.nan
-    if not 0.0 <= number < math.inf:
+        found = math.nan
+    if not 0.0 <= found < math.inf:
         raise ValueError(f"{here()}{name} must be a number, 0 or more, not {value!r}")
-    return number
+    return found

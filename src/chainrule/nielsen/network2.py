@@ -12,15 +12,14 @@ from ..functions import sigmoid
 from ..tracing.sites import for_users, here
 from ..training.batches import whole
 from .costs import CrossEntropyCost, QuadraticCost, checked_cost, name_of, total
-from .files import NetworkFileError, read_network, write_network
-from .layers import WATCHED, Layers, Pairs, SigmoidLayers, correct, weighted_of
+from .files import read_network, write_network
+from .layers import WATCHED, Layers, Pairs, SigmoidLayers, correct, number, weighted_of
 from .pairs import Array, Examples
 from .saturation import DeadOutput, dead_outputs
 
 __all__ = [
     "CrossEntropyCost",
     "Network",
-    "NetworkFileError",
     "QuadraticCost",
     "load",
     "vectorized_result",
@@ -254,7 +253,7 @@ def load(filename: Any, cost: Any = None, *, seed: Any = None, dtype: Any = "flo
 
     Raises
     ------
-    NetworkFileError
+    DataFileError
         If the file is not such a network.
     OSError
         If it cannot be read.
@@ -281,7 +280,7 @@ def vectorized_result(j: int, classes: int = 10) -> Array:
     return column
 
 
-def _decay(layers: Layers, lmbda: float, n: int) -> float:
+def _decay(layers: Layers, lmbda: Any, n: int) -> float:
     """Return the regularisation's part of the cost, lmbda / 2n times all weights squared."""
     squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w, _ in layers)
-    return 0.5 * (lmbda / n) * squares
+    return 0.5 * (number(lmbda, "lmbda") / n) * squares
