@@ -185,6 +185,8 @@ def load_fit(path: Path) -> FitResult:
             shuffles=_checked_shuffles(unpack(metadata["shuffles"], tensors)),
         )
         history = History(metadata["history"])
+        if type(metadata["history"]) is not dict:  # History takes [] for an empty one
+            raise TypeError("no history")
         if tensors:
             raise ValueError(f"nothing refers to {min(tensors)!r}")
         interrupted = metadata["interrupted"] is True
@@ -281,6 +283,8 @@ def unpack(packed: Any, tensors: dict[str, Array]) -> Any:
     """
     if packed is None or type(packed) in (float, int, bool, str):
         return packed
+    if type(packed) is not dict or not packed:
+        raise TypeError(f"a {type(packed).__name__} where a container ought to be")
     what = next(iter(packed))
     content = packed[what]
     if what == "array":
