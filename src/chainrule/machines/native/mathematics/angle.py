@@ -122,14 +122,14 @@ def arctan2_of(y: Lanes, x: Lanes) -> Lanes:
     precise = kind == "double"
     over, under = abs(y), abs(x)
     largest = choose(over > under, over, under)
-    # Infinite is 1 against all that is finite; and a point far from or near to 0 is brought closer,
-    # so that its inverse, and the error of a product with it, are numbers.
+    # Infinite is 1 against all that is finite. A point is moved to where its inverse is a number
+    # and the errors of products with it do not underflow.
     endless = largest.equals(INFINITY)
     over = choose(endless, choose(over.equals(INFINITY), over.of(1.0), over.of(0.0)), over)
     under = choose(endless, choose(under.equals(INFINITY), under.of(1.0), under.of(0.0)), under)
     if precise:
-        near, far = largest < 2.0**-700, largest > 2.0**900
-        scale = choose(near, x.of(2.0**300), choose(far, x.of(2.0**-200), x.of(1.0)))
+        near, far = largest < 2.0**400, largest > 2.0**900
+        scale = choose(near, x.of(2.0**500), choose(far, x.of(2.0**-200), x.of(1.0)))
         over, under = over * scale, under * scale
     under = choose(largest.equals(0.0), 1.0, under)
     made = _angle(Exact(over), Exact(under), precise)

@@ -27,6 +27,7 @@ from .lanes import (
     scaled,
     through_double,
     two_product,
+    two_sum,
     vector,
     whole,
 )
@@ -145,12 +146,12 @@ def silu_of(x: Lanes) -> Lanes:
     negative = x < 0.0
     made = Inverse(1.0, scaled(m, n)).times(*two_product(near, choose(negative, m, 1.0)))
     made = choose(x > bound, x, scaled(made, choose(negative, n, 0)))
-    return choose(x.equals(-INFINITY), NAN, made)
+    return choose(x.equals(-INFINITY), NAN, made.with_sign_of(x))
 
 
 def _tanh_parts(x: Lanes) -> tuple[tuple[Lanes, Lanes], Lanes, Lanes]:
     """Return e - 1 and its error for e = e^-2|x|, and m and n with e = m 2^n."""
-    y = at_least(-2.0 * abs(x), -746.0 if x.kind == "double" else -105.0)
+    y = at_least(-2.0 * abs(x), -750.0 if x.kind == "double" else -108.0)  # 4 e^y is 0 there
     _, n, r, error = reduced(y)
     near = expm1_near(r, error)
     # Not e - 1: near 0 that has lost the digits that e^r - 1 has.
@@ -192,8 +193,9 @@ def sinh_of(x: Lanes) -> Lanes:
     """Return the hyperbolic sine, by those of n log 2 and of r."""
     s, c, high, low, back = _sinh_cosh(x)
     # high * s may cancel half of low, which has no error.
-    made = low + fma(high, s, low * c)
-    return (made * back).with_sign_of(x)
+    product, below = two_product(high, s)
+    most, error = two_sum(low, product)
+    return ((most + fma(low, c, error + below)) * back).with_sign_of(x)
 
 
 @through_double

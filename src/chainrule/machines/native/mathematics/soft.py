@@ -28,8 +28,8 @@ def softplus_of(x: Lanes) -> Lanes:
 
 
 def log_sigmoid_of(x: Lanes) -> Lanes:
-    """Return the logarithm of the sigmoid: the smaller of x and 0 is taken out."""
-    return at_most(x, 0.0) - _log1p_of_decayed(x)
+    """Return the logarithm of the sigmoid; -0.0 at infinity, as NumPy has it."""
+    return -softplus_of(-x)
 
 
 @through_double

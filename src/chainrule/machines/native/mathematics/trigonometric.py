@@ -3,14 +3,13 @@
 x = n pi/2 + r with |r| <= pi / 4: Cody & Waite 1980. pi / 2 is in four parts, three of them so
 short that n times them is exact, and r is in two numbers: a double can lie so near to a multiple of
 pi / 2 that most of its digits cancel. In float32 the reduction alone is done in float64. Beyond
-2^20, where n would be too long, libm is called, behind a branch.
+2^20, where n would be too long, there is a branch to `large_angle`.
 """
 
 from __future__ import annotations
 
 import math
 
-from .by_lane import rarely
 from .coefficients import COS, COS_SINGLE, SIN, SIN_SINGLE
 from .lanes import (
     Lanes,
@@ -24,6 +23,7 @@ from .lanes import (
     vector,
     whole,
 )
+from .large_angle import large
 
 LARGEST = 2.0**20
 TWO_OVER_PI = 2.0 / math.pi
@@ -89,25 +89,37 @@ def _turned(made: Lanes, n: Lanes) -> Lanes:
     return (made.bits() ^ ((n & 2) << (n.bit_count - 2))).from_bits()
 
 
+def _sin_near(n: Lanes, sine: Lanes, cosine: Lanes, x: Lanes) -> Lanes:
+    made = _turned(choose(_is_odd(n), cosine, sine), n)
+    return choose(x.equals(0.0), x, made)  # -0.0
+
+
+def _cos_near(n: Lanes, sine: Lanes, cosine: Lanes, x: Lanes) -> Lanes:
+    return _turned(choose(_is_odd(n), sine, cosine), n + 1)
+
+
+def _sin_of_large(n: Lanes, r: Lanes, error: Lanes, x: Lanes) -> Lanes:
+    r, s, most, c = _sin_cos(r, error)
+    return _sin_near(n, r + s, most + c, x)
+
+
+def _cos_of_large(n: Lanes, r: Lanes, error: Lanes, x: Lanes) -> Lanes:
+    r, s, most, c = _sin_cos(r, error)
+    return _cos_near(n, r + s, most + c, x)
+
+
 def sin_of(x: Lanes) -> Lanes:
     """Return the sine."""
-    n, sine, cosine = _both(x)
-    made = _turned(choose(_is_odd(n), cosine, sine), n)
-    made = choose(x.equals(0.0), x, made)  # -0.0
-    return rarely(abs(x) > LARGEST, "sin", made, x)
+    return large("sin_of_large", _sin_of_large, abs(x) > LARGEST, _sin_near(*_both(x), x), x)
 
 
 def cos_of(x: Lanes) -> Lanes:
     """Return the cosine."""
-    n, sine, cosine = _both(x)
-    made = _turned(choose(_is_odd(n), sine, cosine), n + 1)
-    return rarely(abs(x) > LARGEST, "cos", made, x)
+    return large("cos_of_large", _cos_of_large, abs(x) > LARGEST, _cos_near(*_both(x), x), x)
 
 
-@through_double
-def tan_of(x: Lanes) -> Lanes:
+def _tan_near(n: Lanes, r: Lanes, error: Lanes, x: Lanes) -> Lanes:
     """Return the tangent: sine over cosine, both with their errors."""
-    n, r, error = _reduced(x)
     r, s, most, c = _sin_cos(r, error)
     sine, sine_error = fast_two_sum(r, s)
     cosine, cosine_error = fast_two_sum(most, c)
@@ -118,8 +130,13 @@ def tan_of(x: Lanes) -> Lanes:
     made = over * inverse
     product, rest = two_product(made, under)
     missing = ((over - product) - rest) + (over_error - made * under_error)
-    made = choose(x.equals(0.0), x, fma(missing, inverse, made))  # -0.0
-    return rarely(abs(x) > LARGEST, "tan", made, x)
+    return choose(x.equals(0.0), x, fma(missing, inverse, made))  # -0.0
+
+
+@through_double
+def tan_of(x: Lanes) -> Lanes:
+    """Return the tangent."""
+    return large("tan_of_large", _tan_near, abs(x) > LARGEST, _tan_near(*_reduced(x), x), x)
 
 
 def sinc_of(x: Lanes) -> Lanes:
