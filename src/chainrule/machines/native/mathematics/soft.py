@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .exponential import LOG2_E, exp2_of, exp_of, exp_parts, expm1_of, scaled, sigmoid_of
+from .exponential import LOG2_E, decayed, exp2_of, exp_of, expm1_of, sigmoid_of
 from .lanes import (
     Lanes,
     at_least,
@@ -16,15 +16,9 @@ from .logarithm import log1p_sum
 LN2 = 0.6931471805599453
 
 
-def _log1p_of_decayed(x: Lanes) -> Lanes:
-    """Return log(1 + e^-|x|)."""
-    m, n = exp_parts(at_least(-abs(x), -746.0 if x.kind == "double" else -105.0))
-    return log1p_sum(scaled(m, n))
-
-
 def softplus_of(x: Lanes) -> Lanes:
     """Return log(1 + e^x): the larger of x and 0 is taken out, so that nothing overflows."""
-    return at_least(x, 0.0) + _log1p_of_decayed(x)
+    return at_least(x, 0.0) + log1p_sum(decayed(x))
 
 
 def log_sigmoid_of(x: Lanes) -> Lanes:
