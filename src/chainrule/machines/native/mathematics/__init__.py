@@ -2,6 +2,6 @@
 
 Each is a formula over `lanes.Lanes`, for float64 and float32 and for any number of lanes, with or
 without FMA, at most 2 ulp from the exact value. To add one, write it over `Lanes`, make an emitter
-of it with `vector`, enter it in `elementwise.EMITTERS`, and give `tests/machines/native/accuracy.py`
-its exact value: the tests and docs/vector-math.md then measure it.
+of it with `vector`, enter it in `elementwise.EMITTERS`, and give its exact value to
+`tests/machines/native/accuracy.py`: the tests and docs/vector-math.md then measure it.
 """
