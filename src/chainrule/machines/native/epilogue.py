@@ -32,6 +32,8 @@ from .values import (
     store,
 )
 
+_NEAR = 32 * 1024  # elements: what is larger is not in the nearest caches when it is wanted
+
 
 def product_of(node: Node, threads: int) -> Product:
     """Return the shape of a product node for the product emitter; batches are looped outside."""
@@ -181,7 +183,30 @@ class _Writer:
             self._finish([*indexes, i, j], value, mask)
 
         first, last = Value("i64", "%first"), Value("i64", "%last")
-        emit_product(b, self.product, x, y, scratch, first, last, finish)
+        far = [named for named in self._all_streams() if self._is_far(named)]
+
+        def fetch(i: Value, j: Value) -> None:
+            for key, s in far:
+                pointer = self._moved(self.named[key], s, [*indexes, i, j], self._kind_of(s))
+                b.declared.setdefault(
+                    "llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+                )
+                b.emit(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 3, i32 1)")
+
+        emit_product(b, self.product, x, y, scratch, first, last, finish, fetch if far else None)
+
+    def _all_streams(self) -> list[tuple[tuple[str, int, int], Stream]]:
+        """Return what the epilogue reads, by the names of the pointers."""
+        return [(("in", s.node, s.offset), s) for s in self.streams.values()]
+
+    def _kind_of(self, s: Stream) -> str:
+        return self.graph.nodes[s.node].kind
+
+    def _is_far(self, named: tuple[tuple[str, int, int], Stream]) -> bool:
+        """Whether a stream has an element for each of the product's, and too many to be near."""
+        _, s = named
+        size = self.graph.nodes[s.node].size
+        return bool(s.strides[-1] == 1 and s.strides[-2]) and size > _NEAR
 
     def _moved(self, pointer: Value, s: Stream, indexes: list[Value], kind: str) -> Value:
         """Return a pointer moved along the first axes."""

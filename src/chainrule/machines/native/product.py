@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .builder import Builder, Value, size_of, vector_of
-from .product_loops import Loops
+from .product_loops import Fetch, Loops
 from .product_packing import layout, pack_transpose
 from .product_plan import Plan, Product, flipped, is_lying, is_narrow, is_upright, plan
 from .product_tiles import Finish, first_lanes
@@ -43,6 +43,7 @@ def emit_product(
     first: Value,
     last: Value,
     finish: Finish,
+    fetch: Fetch | None = None,
 ) -> None:
     """Emit the pieces [first, last) of a product.
 
@@ -64,6 +65,9 @@ def emit_product(
         following: a full vector, of which only the lanes in the mask count (None: all). It is
         called for each copy of the text that is needed, and once more for a text that is thrown
         away, to see how long it is: it should do nothing but emit.
+    fetch : callable, optional
+        `fetch(i, j)` emits prefetches of what `finish` will read there. It is called before the
+        sums are made, where they take long enough.
     """
     if not product.rows or not product.columns:
         return
@@ -76,9 +80,10 @@ def emit_product(
         a = b.address(scratch, layout(p, computed, b.target).size, "i8")
         pack_transpose(b, product, columns, a)
     if is_lying(product):
+        fetch = None
         finish = _one_by_one(b, product, finish)
     turns = is_upright(product, b.target)
-    Loops(b, computed, p, turns, a, bb, scratch, finish).emit(first, last)
+    Loops(b, computed, p, turns, a, bb, scratch, finish, fetch).emit(first, last)
 
 
 def _planned(product: Product, target: Target) -> tuple[Product, Plan]:

@@ -20,6 +20,7 @@ from .transpose import turned
 # beyond that they go through a small buffer, and one copy of the epilogue loops over them.
 LINES = 240
 
+Fetch = Callable[[Value, Value], None]
 Range = tuple[Value | int, Value | int]
 
 
@@ -67,8 +68,10 @@ class Loops:
         bb: Value,
         scratch: Value | None,
         finish: Finish,
+        fetch: Fetch | None = None,
     ) -> None:
         self.b, self.product, self.plan, self.finish = b, product, plan, finish
+        self.fetch = fetch
         self.a, self.bb, self.scratch = a, bb, scratch
         # Whether the tiles are the transpose's, to be turned before they are finished.
         self.turns = turns
@@ -236,6 +239,7 @@ class Loops:
             self._ended(i, j, counts, height, sums)
             return
         if panel.waiting is None or panel.done is None:
+            self._fetched(i, j, counts, height)
             self._ended(i, j, counts, height, tile(b, of, height, read, panel.inner))
             return
         own = b.address(panel.waiting, b.mul(i, _i64(len(counts))), self.vector)
@@ -248,6 +252,19 @@ class Loops:
 
         b.when(panel.done, lambda: self._ended(i, j, counts, height, sums))
         b.when(b.xor(panel.done, Value("i1", "true")), keep)
+
+    def _fetched(self, i: Value, j: Value, counts: list[int], height: int) -> None:
+        """Have what the epilogue will read on its way while the sums are made."""
+        b, fetch = self.b, self.fetch
+        if fetch is None or self.turns:
+            return
+        columns = [b.add(j, _i64(v * self.lanes)) if v else j for v in range(len(counts))]
+
+        def row(r: Value) -> None:
+            for column in columns:
+                fetch(b.add(i, r), column)
+
+        b.loop(0, height, 1, row)
 
     def _ended(self, i: Value, j: Value, counts: list[int], height: int, sums: list[Value]) -> None:
         """Finish a tile, turned first where it belongs to the transpose."""
