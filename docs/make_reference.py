@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import chainrule
+import chainrule.nielsen.network2
 from chainrule import errors
 from chainrule.debugging.step import Added, Step
 from chainrule.debugging.steps import Steps
@@ -211,6 +212,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "data.mnist", "data.fashion_mnist", "data.ImageSet", "data.LabelledImages",
         "data.load_digits", "data.Digits", "data.moons", "data.circles", "data.spirals",
         "data.xor", "data.read_csv", "data.read_npz", "data.Table", "data.read_idx",
+    ),
+    "Nielsen's networks": (
+        "nielsen.network.Network", "nielsen.network2.Network", "nielsen.network2.load",
     ),
     "What circuits give": (
         "Wire", "Picture", "Steps", "Step", "Added", "Ledger", "Entry",

@@ -13,7 +13,8 @@ The parts: `pairs` reads the lists, `costs` has the costs, `layers` what both ne
 `saturation` finds outputs that learn no more, `files` reads and writes the book's JSON.
 """
 
+from . import network, network2
 from .costs import CrossEntropyCost, QuadraticCost
 from .network import Network
 
-__all__ = ["CrossEntropyCost", "Network", "QuadraticCost"]
+__all__ = ["CrossEntropyCost", "Network", "QuadraticCost", "network", "network2"]

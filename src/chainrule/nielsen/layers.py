@@ -21,7 +21,7 @@ from ..differentiate.compiled import compile
 from ..differentiate.transforms import value_and_grad
 from ..errors import NonFiniteCostError, ShapeError
 from ..functions import sigmoid
-from ..tracing.sites import here
+from ..tracing.sites import for_users, here
 from ..training.batches import whole
 from ..training.fit import fit
 from ..training.history import History
@@ -35,6 +35,7 @@ Layers = list[tuple[Any, Any]]
 
 CHUNK = 4096  # rows that are looked at in one go: their hidden layers stay small
 WATCHED = 1000  # training examples on which dead outputs are looked for, where no others are given
+ONE_THREAD = 1 << 20  # products a step: below, threads wait for each other longer than they work
 
 
 class SigmoidLayers:
@@ -81,6 +82,7 @@ class SigmoidLayers:
             for n_in, n_out in pairwise(self.sizes)
         ]
 
+    @for_users
     def feedforward(self, a: Any) -> Any:
         """Return the outputs for inputs `a`.
 
@@ -107,6 +109,7 @@ class SigmoidLayers:
             )
         return sigmoid(_weighted(*self._checked(), a))
 
+    @for_users
     def backprop(self, x: Any, y: Any) -> tuple[list[Array], list[Array]]:
         """Return the gradient of the cost of one example, layer by layer.
 
@@ -166,6 +169,8 @@ class SigmoidLayers:
         epochs, size = whole(epochs, "epochs", 0), whole(mini_batch_size, "mini_batch_size", 1)
         eta = number(eta, "eta")
         kept, cost = _kept(eta, lmbda, len(training)), self.cost
+        size = min(size, len(training))
+        products = size * sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))
 
         def mean_cost(layers: Layers, x: Any, y: Any) -> Any:
             return total(cost, _weighted_rows(layers, x), y) / len(x)
@@ -177,13 +182,14 @@ class SigmoidLayers:
                 self._layers(),
                 (training.inputs, training.targets),
                 epochs=epochs,
-                batch_size=min(size, len(training)),
+                batch_size=size,
                 optimizer=_BookDescent(eta, kept),
                 seed=self._generator,
                 validation=look,
                 callback=lambda epoch, _: after(epoch - 1),
                 progress=False,
                 machine="native",
+                threads=1 if products < ONE_THREAD else None,
             )
         except NonFiniteCostError as error:
             self._take(error.result)

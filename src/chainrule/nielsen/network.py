@@ -50,7 +50,8 @@ class Network(SigmoidLayers):
 
     Examples
     --------
-    >>> net = Network([2, 3, 1], seed=0)
+    >>> from chainrule.nielsen import network
+    >>> net = network.Network([2, 3, 1], seed=0)
     >>> [w.shape for w in net.weights], [b.shape for b in net.biases]
     ([(3, 2), (1, 3)], [(3, 1), (1, 1)])
     >>> x, y = np.array([[0.5], [-1.0]]), np.array([[1.0]])
