@@ -427,8 +427,8 @@ EMITTERS: dict[str, Emitter] = {
 
 COST: dict[str, int] = {
     "positive": 0,
-    "divide": 10,
-    "reciprocal": 10,
+    "divide": 8,
+    "reciprocal": 8,
     "sqrt": 16,
     "maximum": 3,
     "minimum": 3,

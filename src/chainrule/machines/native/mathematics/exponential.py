@@ -178,12 +178,12 @@ def _sinh_cosh(x: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     square = r * r
     s = r + fma(r * square, polynomial(square, SINH), error)
     c = square * fma(square, polynomial(square, COSH), 0.5)
-    # 2^n overflows before its half does.
-    large = n > 1000
-    n = n - choose(large, n.of(64), n.of(0))
+    # 2^n overflows before its half does, and the error of a product before that.
+    large = n > 900
+    n = n - choose(large, n.of(200), n.of(0))
     one = s.of(0.5)
     up, down = scaled(one, n), scaled(one, 0 - n)
-    return s, c, up + down, up - down, choose(large, s.of(2.0**64), s.of(1.0))
+    return s, c, up + down, up - down, choose(large, s.of(2.0**200), s.of(1.0))
 
 
 @through_double
