@@ -34,9 +34,8 @@ def recorded(function: Callable[..., Any], *args: Any, **keywords: Any) -> Circu
 
 def read(circuit: Circuit) -> tuple[Any, list[int], list[int], list[tuple[int, Any]]]:
     """Return the simplified rows, and where inputs, outputs and guards are in them."""
-    columns, rows = simplified(circuit)
+    columns, rows, seen = simplified(circuit)
     n, m = len(circuit.inputs), len(circuit.outputs)
-    seen = [value for _, value in circuit.guards]
     return columns, rows[:n], rows[n : n + m], list(zip(rows[n + m :], seen, strict=True))
 
 
