@@ -20,6 +20,7 @@ from ...tracing.record import record
 from . import cache, linking
 from .hosts import Hosts
 from .layout import Layout, fingerprint
+from .memory import room
 from .nodes import NotLowered
 from .target import compile_object, host
 from .threads import no_threads, pool, thread_count
@@ -78,7 +79,7 @@ class Epoch:
         self._rows = len(self._data[0])
         self._batch = min(batch_size, self._rows)
         leaves, self._tree = flatten((parameters, state))
-        self._leaves = [np.array(leaf, order="C") for leaf in leaves]
+        self._leaves = [_own(leaf) for leaf in leaves]
         self._types = [type(leaf) for leaf in leaves]
         self._steps: dict[int, list[_Step]] = {}
         for size in (self._batch, self._rows % self._batch):
@@ -212,15 +213,15 @@ class Epoch:
         n = len(self._leaves)
         at = layout.workspace_slot
         frame = (ctypes.c_void_p * (at + 5 + len(self._data)))()
-        room = np.empty(layout.workspace + 64, np.uint8)
-        kept: list[Any] = [room, *layout.constants]
+        work = room((layout.workspace,), np.uint8)
+        kept: list[Any] = [work, *layout.constants]
         for k, leaf in enumerate(self._leaves):
             frame[k] = leaf.ctypes.data
         for k, array in enumerate(self._data):
             if direct:
                 buffer = array
             else:
-                buffer = np.empty((rows, *array.shape[1:]), array.dtype)
+                buffer = room((rows, *array.shape[1:]), array.dtype)
                 kept.append(buffer)
             frame[n + k] = buffer.ctypes.data
             frame[at + 5 + k] = array.ctypes.data
@@ -231,12 +232,12 @@ class Epoch:
         for k, leaf in enumerate(self._leaves):
             place = leaf
             if k + 1 not in layout.over:
-                place = np.empty_like(leaf)
+                place = room(leaf.shape, leaf.dtype)
                 kept.append(place)
             frame[outputs + 1 + k] = place.ctypes.data
         for k, array in enumerate(layout.constants):
             frame[outputs + len(layout.outputs) + k] = array.ctypes.data
-        frame[at] = room.ctypes.data + -room.ctypes.data % 64
+        frame[at] = work.ctypes.data
         if layout.threads > 1:
             frame[at + 2] = pool(layout.threads)
         frame[at + 1] = hosts.address
@@ -244,3 +245,11 @@ class Epoch:
         frame[at + 4] = ctypes.addressof(shared)
         call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
         return _Step(layout, call, frame, kept, shared, hosts)
+
+
+def _own(leaf: Any) -> np.ndarray[Any, Any]:
+    """Return a copy that the program may write over."""
+    value = np.asarray(leaf)
+    copy = room(value.shape, value.dtype)
+    copy[...] = value
+    return copy

@@ -23,6 +23,7 @@ from .entry import Entry, EntryText, emit_entry
 from .hosts import Hosts
 from .interruption import run_interruptible
 from .layout import DTYPES, STOPPABLE, Layout, fingerprint, is_scalar
+from .memory import room
 from .nodes import NotLowered
 from .templates import described, signature_of
 from .threads import no_threads, pool, thread_count
@@ -237,9 +238,7 @@ class Native:
         try:
             return self._free.pop()
         except IndexError:
-            room = np.empty(self.layout.workspace + 64, np.uint8)
-            start = -room.ctypes.data % 64
-            return room[start : start + self.layout.workspace]
+            return room((self.layout.workspace,), np.uint8)
 
 
 def _written_over(circuit: Circuit, donated: Sequence[int]) -> dict[int, int]:

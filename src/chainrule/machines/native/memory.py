@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -14,6 +17,19 @@ class Span(NamedTuple):
     size: int
     first: int
     last: int
+
+
+def room(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    """Return a new array that begins at a cache line.
+
+    NumPy's own begin wherever the allocator says, most large ones 16 bytes behind a page: then
+    every vector of 64 bytes lies in two lines.
+    """
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def offsets(spans: Sequence[Span]) -> tuple[list[int], int]:

@@ -1,4 +1,4 @@
-; One pool of threads. threads.py tells the idea, and fills in the two words in braces.
+; One pool of threads. threads.py tells the idea, and fills in the words in braces.
 ;
 ; What one thread writes while another reads it is alone on its 128 bytes: two lines, for
 ; processors fetch lines in pairs.
@@ -16,7 +16,7 @@
   i32,         ;  7 stop: workers are to return
   ptr,         ;  8 the job: void (ptr frame, i64 thread)
   ptr,         ;  9 its frame
-  [104 x i8],
+  { i32, [100 x i8] }, ; 10 the processor on which the caller began it
   i32,         ; 11 arrived at the barrier
   [124 x i8],
   i32,         ; 13 phase: the number of barriers passed
@@ -161,6 +161,9 @@ wait:
   ret void
 }
 
+; ---------------------------------------------------------------- processors
+
+{processors}
 ; ---------------------------------------------------------------- jobs
 
 ; A worker's life.
@@ -177,7 +180,7 @@ entry:
   %frame_at = getelementptr %pool, ptr %pool, i64 0, i32 9
   br label %idle
 idle:
-  %seen = phi i32 [ %first, %entry ], [ %following, %busy ]
+  %seen = phi i32 [ %first, %entry ], [ %following, %run ]
   call void @await(ptr %pool, ptr %generation_at, i32 %seen)
   %following = add i32 %seen, 1
   %stop = load atomic i32, ptr %stop_at acquire, align 4
@@ -186,6 +189,17 @@ idle:
 busy:
   %job = load ptr, ptr %job_at, align 8
   %frame = load ptr, ptr %frame_at, align 8
+  %theirs_at = getelementptr %pool, ptr %pool, i64 0, i32 10, i32 0
+  %theirs = load i32, ptr %theirs_at, align 4
+  %mine = call i32 @processor()
+  %together = icmp eq i32 %mine, %theirs
+  br i1 %together, label %part, label %run
+part:
+  ; A thread is woken where its waker runs, and the system takes tenths of a second to see that two
+  ; busy threads share a processor while another one is idle.
+  call void @leave(i32 %mine)
+  br label %run
+run:
   call void %job(ptr %frame, i64 %number)
   call void @barrier(ptr %pool)
   br label %idle
@@ -217,6 +231,9 @@ begin:
   store atomic i64 %self, ptr %owner_at monotonic, align 8
   store ptr %job, ptr %job_at, align 8
   store ptr %frame, ptr %frame_at, align 8
+  %here_at = getelementptr %pool, ptr %pool, i64 0, i32 10, i32 0
+  %here = call i32 @processor()
+  store i32 %here, ptr %here_at, align 4
   %generation = load i32, ptr %generation_at, align 4
   %following = add i32 %generation, 1
   call void @announce(ptr %pool, ptr %generation_at, i32 %following)

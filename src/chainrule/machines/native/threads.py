@@ -40,6 +40,54 @@ _X86 = "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
 # Not `yield`, which does nothing on most: isb takes as long as a pause should.
 _ARM = "declare void @llvm.aarch64.isb(i32)", "call void @llvm.aarch64.isb(i32 15)"
 _PAUSES = {"x86_64": _X86, "amd64": _X86, "aarch64": _ARM, "arm64": _ARM}
+# Which processor this is, and how to leave it: by forbidding it for a moment.
+_PROCESSORS = """\
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+
+define internal i32 @processor() nounwind {
+  %number = call i32 @sched_getcpu()
+  ret i32 %number
+}
+
+define internal void @leave(i32 %processor) noinline nounwind {
+entry:
+  %allowed = alloca [128 x i8], align 16
+  %others = alloca [128 x i8], align 16
+  %known = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
+  %copied = call i32 @sched_getaffinity(i32 0, i64 128, ptr %others)
+  %failed = or i32 %known, %copied
+  %fine = icmp eq i32 %failed, 0
+  %low = icmp ult i32 %processor, 1024
+  %go = and i1 %fine, %low
+  br i1 %go, label %move, label %done
+move:
+  %byte = lshr i32 %processor, 3
+  %bit = and i32 %processor, 7
+  %at = getelementptr i8, ptr %others, i32 %byte
+  %old = load i8, ptr %at, align 1
+  %bit8 = trunc i32 %bit to i8
+  %mask = shl i8 1, %bit8
+  %rest = xor i8 %mask, -1
+  %new = and i8 %old, %rest
+  store i8 %new, ptr %at, align 1
+  %moved = call i32 @sched_setaffinity(i32 0, i64 128, ptr %others)
+  %restored = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
+  br label %done
+done:
+  ret void
+}
+"""
+_NO_PROCESSORS = """\
+define internal i32 @processor() nounwind {
+  ret i32 0
+}
+
+define internal void @leave(i32 %processor) nounwind {
+  ret void
+}
+"""
 _LOCK = threading.Lock()
 _POOLS: dict[int, int] = {}  # threads to address
 
@@ -178,6 +226,8 @@ def _text(machine: str) -> str:
     with open(os.path.join(os.path.dirname(__file__), "threads.ll"), encoding="utf-8") as file:
         text = file.read()
     declare, pause = _PAUSES.get(machine, ("", ""))
+    processors = _PROCESSORS if sys.platform == "linux" else _NO_PROCESSORS
+    text = text.replace("{processors}", processors)
     return text.replace("{declare}", declare).replace("{pause}", pause)
 
 
