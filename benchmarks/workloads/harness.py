@@ -82,7 +82,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 encoding="utf-8",
-                env=environment(case.threads, cache),
+                env=environment(case.threads, cache, contender.kind),
                 preexec_fn=pin(case.threads),
             )
 
@@ -123,16 +123,20 @@ class Worker:
         self._process.stdout.close()
 
 
-def environment(threads: int, cache: Path) -> dict[str, str]:
+def environment(threads: int, cache: Path, kind: str = "peer") -> dict[str, str]:
     """Return the environment of a worker: how many threads each library may start."""
     count = str(threads)
-    libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA", "CHAINRULE")
+    # chainrule calls NumPy's products while it traces, and never after; their threads would go on
+    # spinning for a tenth of a second on the cores that its own threads need.
+    blas = "1" if kind == "ours" else count
+    libraries = ("OMP", "MKL", "NUMBA", "CHAINRULE")
     eigen = "true" if threads > 1 else "false"
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     # Python's bytecode is kept, as it is for anybody's program; without it starting takes longer.
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return inherited | {
         **{f"{name}_NUM_THREADS": count for name in libraries},
+        "OPENBLAS_NUM_THREADS": blas,
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={count}",
         "JAX_PLATFORMS": "cpu",
         # Without these, glibc may hand the memory of results back to the system at each call, or
