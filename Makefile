@@ -36,7 +36,8 @@ format: $(VENV)/.has-tests ## write the code in ruff's format
 
 bench: $(VENV)/.has-package ## the benchmarks; PEERS=1 first installs PyTorch and JAX
 	$(if $(PEERS),$(PIP) install --editable '.[peers]')
-	set -e; for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
+	set -e; for file in benchmarks/[a-z]*.py; do $(BIN)/python "$$file"; done
+	$(BIN)/chainrule bench
 
 clean: ## remove what builds and checks leave behind
 	rm -rf build dist docs/_build .coverage .hypothesis .*_cache

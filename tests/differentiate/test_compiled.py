@@ -119,7 +119,12 @@ def test_what_changes_at_every_call_is_run_by_python():
         return x * count
 
     compiled = cr.compile(counted, most_paths=3)
-    with pytest.warns(RuntimeWarning, match="reads a variable of an enclosing function"):
+
+    def call_again_and_again():
+        nonlocal count
         for k in range(1, 8):
             count = 10 * k
             assert compiled(1.0) == 10 * k + 1
+
+    with pytest.warns(RuntimeWarning, match="reads a variable of an enclosing function"):
+        call_again_and_again()

@@ -328,3 +328,24 @@ def test_donated_arrays_may_change_places():
     one, two = swapped(a.copy(), b.copy())
     np.testing.assert_array_equal(one, b)
     np.testing.assert_array_equal(two, a)
+
+
+def test_damaged_code_on_disk_is_compiled_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
+
+    def function(x):
+        return np.sum(np.tanh(x) * 3.0, axis=0)
+
+    (x,) = drawn((4, 5))
+    expected = function(x)
+    generator = np.random.default_rng(7)
+    circuit = record(function, (x,), {})
+    Native(circuit, threads=1)
+    files = list((tmp_path / "cache").glob("*.object"))
+    if not files:
+        pytest.skip("no cache here: another has changed a source since this process began")
+    for _ in range(20):
+        data = bytearray(files[0].read_bytes())
+        data[generator.integers(len(data))] ^= 1 << int(generator.integers(8))
+        files[0].write_bytes(bytes(data))
+        np.testing.assert_allclose(Native(circuit, threads=1)(x), expected, rtol=1e-14)

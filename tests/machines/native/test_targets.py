@@ -58,6 +58,4 @@ def test_narrower_vectors_give_the_same(name, dtype, monkeypatch):
     monkeypatch.setenv("CHAINRULE_CACHE", "off")  # its key knows the processor we are on
     narrow = dataclasses.replace(FIXED[name], triple=here.triple)
     monkeypatch.setattr(target, "host", lambda: narrow)
-    agree(
-        cr.value_and_grad(network), arguments(dtype), rtol=1e-4 if dtype is np.float32 else 1e-11
-    )
+    agree(cr.value_and_grad(network), arguments(dtype), rtol=1e-4 if dtype is np.float32 else 1e-11)

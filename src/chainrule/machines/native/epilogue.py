@@ -139,7 +139,8 @@ class _Writer:
         partial = bool(self.loops.reductions) and count > 1
         gates = [self.node.gate, *(n.gate for n in self.expressions.inlined)]
         gates += [n.gate for n, _ in self.loops.reductions]
-        return Emitted(b, arguments, count, partial, total, self.scratch, gates)
+        operations = work * (2 * self.product.inner + len(gates) - 1)
+        return Emitted(b, arguments, count, partial, total, self.scratch, gates, operations)
 
     def _clear(self, node: Node, s: Stream) -> None:
         b, kind = self.b, MEMORY.get(node.kind, node.kind)

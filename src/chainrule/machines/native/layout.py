@@ -44,6 +44,10 @@ class Layout:
         Positions of outputs that are safely written over an input, by position.
     report : list of str
         What was fused, for people.
+    buffers : int
+        How many arrays share the workspace.
+    operations : int
+        Floating-point operations of a call, a gate counted as one.
     stops : bool
         Whether a call may end early: at a guard, or where a gate that NumPy computes raises.
     """
@@ -56,6 +60,8 @@ class Layout:
     cost: float = 0.0
     over: dict[int, int] = field(default_factory=dict)
     report: list[str] = field(default_factory=list)
+    buffers: int = 0
+    operations: int = 0
     stops: bool = False
 
     @property
@@ -67,7 +73,8 @@ class Layout:
         """Return the passes, the workspace and the work of a call, for people."""
         lines = ["one pass over each of these, with what is computed on the way:", *self.report]
         lines.append(
-            f"{self.workspace} bytes of workspace; about {self.cost:.3g} vector operations on "
+            f"{self.buffers} buffers in {self.workspace:,} bytes of workspace; "
+            f"{self.operations:,} floating-point operations, "
             f"{self.threads} thread{'s' * (self.threads > 1)}"
         )
         return "\n".join(lines)
@@ -110,6 +117,8 @@ class Layout:
             over={int(o): int(i) for o, i in data["over"]},
             report=data["report"],
             stops=data["stops"],
+            buffers=data["buffers"],
+            operations=data["operations"],
         )
 
 

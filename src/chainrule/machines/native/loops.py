@@ -75,6 +75,8 @@ class Emitted:
         Bytes of workspace per thread, the last pointer; 0 where there is none.
     gates : list of str
         What is computed on the way.
+    operations : int
+        How many floating-point operations that is, a gate counted as one.
     """
 
     builder: Builder
@@ -84,6 +86,7 @@ class Emitted:
     cost: float
     scratch: int = 0
     gates: list[str] = field(default_factory=list)
+    operations: int = 0
 
 
 def lanes_for(graph: Graph, numbers: Sequence[int], target: Target) -> int:
@@ -200,7 +203,8 @@ class _Writer:
     def _done(self, pieces: int, partial: bool) -> Emitted:
         arguments = [(node, offset) for _, node, offset in self.keys]
         gates = [n.gate for n in self.expressions.inlined] + [n.gate for n, _ in self.sums]
-        return Emitted(self.b, arguments, pieces, partial, self.total, 0, gates)
+        operations = math.prod(self.loops.domain) * len(gates)
+        return Emitted(self.b, arguments, pieces, partial, self.total, 0, gates, operations)
 
     def _split_of(self, s: Stream) -> int | None:
         """Return from which axis on everything is reduced; None where a kept axis is inside."""

@@ -132,6 +132,7 @@ def lowered_scalars(circuit: Circuit, target: Target) -> Lowered:
         constants=[],
         workspace=0,
         cost=float(gates),
+        operations=gates,
         report=[f"{gates} scalar gates in one line of code"],
     )
     return Lowered([builder], layout, [])

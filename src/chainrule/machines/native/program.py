@@ -164,6 +164,8 @@ class Assembler:
             workspace=self.workspace,
             threads=threads,
             cost=sum(s.emitted.cost for _, ss in steps for s in ss),
+            buffers=self.buffers,
+            operations=sum(s.emitted.operations for _, ss in steps for s in ss),
         )
         program = Program([], layout, inputs, self.outputs)
         wide = sum(s.emitted.cost for _, ss in steps for s in ss if s.wide)
@@ -299,6 +301,7 @@ class Assembler:
                     spans.append(Span(each * (self.count if step.wide else 1), at, at))
                     owners.append((at, k, "scratch"))
         places, self.workspace = offsets(spans)
+        self.buffers = len(spans)
         self.extra: dict[Any, int] = {}
         for owner, place in zip(owners, places, strict=True):
             if isinstance(owner, int):
