@@ -29,7 +29,8 @@ def room(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     size = math.prod(shape) * dtype.itemsize
     raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
+    made: np.ndarray[Any, Any] = raw[start : start + size].view(dtype).reshape(shape)
+    return made
 
 
 def offsets(spans: Sequence[Span]) -> tuple[list[int], int]:

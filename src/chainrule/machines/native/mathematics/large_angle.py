@@ -71,8 +71,8 @@ def _reduced(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
         word = "uitofp" if k else "sitofp"
         parts.append(Lanes(b, b.convert(word, part, "double")) * 2.0 ** (-32 * (k + 1)))
     high, low = two_sum(parts[0], parts[1])
-    for part in parts[2:]:
-        high, error = two_sum(high, part)
+    for smaller in parts[2:]:
+        high, error = two_sum(high, smaller)
         low = low + error
     high, low = fast_two_sum(high, low)
     r, below = two_product(high, high.of(math.pi / 2))
