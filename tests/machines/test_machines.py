@@ -204,3 +204,11 @@ def test_large_constants(machine):
     assert math.isnan(gradients["w"])
     with pytest.raises(ValueError, match="30000 elements"):
         c.code()
+
+
+def test_other_dtypes_are_not_cast_in_silence():
+    c = cr.trace(lambda x: np.sum(np.exp(x)), np.array([0.1, 0.2], np.float32))
+    x = np.array([0.1, 0.2])
+    for machine in MACHINES:
+        value, gradients = c.machine(machine)(x)
+        assert value == np.sum(np.exp(x)) and gradients["x"].dtype == np.float64

@@ -86,8 +86,12 @@ def _native(circuit: Point) -> Callable[..., Any]:
     except NotLowered:  # of a dtype without machine type: the interpreter knows all
         return interpreted
 
+    dtypes = [np.asarray(tape.values[row]).dtype for row in circuit.inputs]
+
     def both_passes(*args: Any) -> tuple[Any, dict[str, Any]]:
         leaves = _conformed(circuit, args)
+        if [np.asarray(leaf).dtype for leaf in leaves] != dtypes:
+            return interpreted(*args)  # machine code is for the dtypes of the trace
         try:
             value, *slopes = native.run(leaves)
         except GuardError:

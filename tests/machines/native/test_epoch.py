@@ -170,3 +170,18 @@ def test_in_single_precision_with_odd_sizes():
     costs, parameters, state = by_hand(step, p, {"count": 0.0}, (x, y), order, 9)
     np.testing.assert_allclose(epoch.run(order, 0, 3), costs, rtol=1e-4)
     assert_same(epoch.values(), (parameters, state), 1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_long_steps_look_whether_to_stop(threads, monkeypatch):
+    monkeypatch.setattr("chainrule.machines.native.program.STOPPABLE", 0.0)
+    monkeypatch.setattr("chainrule.machines.native.program._WIDE", 1.0)
+    monkeypatch.setattr("chainrule.machines.native.program._WAIT", 0.0)
+    monkeypatch.setenv("CHAINRULE_CACHE", "off")
+    arrays = data(33)
+    step = descent(network)
+    epoch = Epoch(step, start(), {"count": 0.0}, arrays, 8, threads=threads)
+    order = np.arange(33)
+    costs, parameters, state = by_hand(step, start(), {"count": 0.0}, arrays, order, 8)
+    np.testing.assert_allclose(epoch.run(order, 0, 9), costs, rtol=1e-9)
+    assert_same(epoch.values(), (parameters, state))

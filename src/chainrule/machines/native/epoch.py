@@ -212,7 +212,7 @@ class Epoch:
     def _framed(self, layout: Layout, address: int, rows: int, direct: bool, hosts: Hosts) -> _Step:
         n = len(self._leaves)
         at = layout.workspace_slot
-        frame = (ctypes.c_void_p * (at + 5 + len(self._data)))()
+        frame = (ctypes.c_void_p * (at + 7 + len(self._data)))()
         work = room((layout.workspace,), np.uint8)
         kept: list[Any] = [work, *layout.constants]
         for k, leaf in enumerate(self._leaves):
@@ -224,7 +224,7 @@ class Epoch:
                 buffer = room((rows, *array.shape[1:]), array.dtype)
                 kept.append(buffer)
             frame[n + k] = buffer.ctypes.data
-            frame[at + 5 + k] = array.ctypes.data
+            frame[at + 7 + k] = array.ctypes.data
         cost = np.empty(1)
         kept.append(cost)
         outputs = len(layout.inputs)
@@ -241,8 +241,11 @@ class Epoch:
         if layout.threads > 1:
             frame[at + 2] = pool(layout.threads)
         frame[at + 1] = hosts.address
+        never = ctypes.c_int64(0)  # a long step looks here: Ctrl-C comes between two calls
+        kept.append(never)
         shared = (ctypes.c_int64 * 4)()
-        frame[at + 4] = ctypes.addressof(shared)
+        frame[at + 4] = ctypes.addressof(never)
+        frame[at + 6] = ctypes.addressof(shared)
         call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
         return _Step(layout, call, frame, kept, shared, hosts)
 

@@ -63,9 +63,9 @@ def loop(
 ) -> list[Builder]:
     """Return `@run(frame, thread)`, the loop, and `@epoch(frame)`, which starts it.
 
-    The frame's slot behind the status holds a pointer to four numbers: the address of the rows'
-    order, of the costs, how many batches to do, and how many were done. Behind it are the data's
-    addresses.
+    Behind the slots of any program the frame has a pointer to four numbers: the address of the
+    rows' order, of the costs, how many batches to do, and how many were done. Behind it are the
+    data's addresses.
     """
     target = host()
     b = Builder("run", [("ptr", "frame"), ("i64", "thread")], target)
@@ -75,11 +75,11 @@ def loop(
     def slot(k: int) -> Value:
         return b.load("ptr", b.address(frame, k, "ptr"))
 
-    shared = slot(at + 4)
+    shared = slot(at + 6)
     order = b.load("ptr", b.address(shared, 0, "i64"))
     costs = b.load("ptr", b.address(shared, 1, "i64"))
     count = b.load("i64", b.address(shared, 2, "i64"))
-    sources = [slot(at + 5 + k) for k in range(len(data))]
+    sources = [slot(at + 7 + k) for k in range(len(data))]
     buffers = [slot(leaves + k) for k in range(len(data))]
     found = slot(len(layout.inputs))
     kind = layout.outputs[0][0]
