@@ -155,7 +155,11 @@ def _chebyshev(fit: Fit, count: int) -> list[mp.mpf]:
 
 
 def _value(coefficients: Sequence[mp.mpf], x: mp.mpf) -> mp.mpf:
-    return mp.polyval(list(reversed(coefficients)), x)
+    # Horner's rule by hand: mpmath's polyval is changing the order of its coefficients.
+    value = mp.mpf(0)
+    for coefficient in reversed(coefficients):
+        value = value * x + coefficient
+    return value
 
 
 def _peaks(errors: list[tuple[mp.mpf, mp.mpf]]) -> list[tuple[mp.mpf, mp.mpf]]:
