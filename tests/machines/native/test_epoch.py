@@ -174,9 +174,9 @@ def test_in_single_precision_with_odd_sizes():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_long_steps_look_whether_to_stop(threads, monkeypatch):
-    monkeypatch.setattr("chainrule.machines.native.program.STOPPABLE", 0.0)
-    monkeypatch.setattr("chainrule.machines.native.program._WIDE", 1.0)
-    monkeypatch.setattr("chainrule.machines.native.program._WAIT", 0.0)
+    monkeypatch.setattr("chainrule.machines.native.assembler.STOPPABLE", 0.0)
+    monkeypatch.setattr("chainrule.machines.native.assembler._WIDE", 1.0)
+    monkeypatch.setattr("chainrule.machines.native.assembler._WAIT", 0.0)
     monkeypatch.setenv("CHAINRULE_CACHE", "off")
     arrays = data(33)
     step = descent(network)

@@ -12,11 +12,12 @@ from ...passes.expand import expand
 from ...passes.recognise import recognise_sigmoids
 from ...passes.simplify import simplify
 from ...tracing.tape import Tape
+from .assembler import Assembler
 from .builder import Builder, Value, module
 from .graph import Graph, knows
 from .large import LargeProgram, large_program
 from .layout import Layout
-from .program import Assembler, HostCall
+from .program import HostCall
 from .scalars import scalar_function
 from .target import Target
 

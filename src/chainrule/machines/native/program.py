@@ -1,4 +1,4 @@
-"""Put a program together: kernels in order, the memory they use, the function that runs them.
+"""Write the function that runs a program: calls of kernels in order, guards, barriers.
 
 `@body(ptr frame, i64 thread)` calls the kernels; `@program(ptr frame)` runs it, on one thread or on
 a pool of them, and returns 0, or 1 where plain Python would have branched otherwise, or 2 where a
@@ -11,27 +11,20 @@ of a word that is not 0 when they are to stop, and what the first thread has see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .builder import Builder, Value, constant, module
-from .epilogue import emit_epilogue, emit_turned
 from .graph import Graph
 from .interruption import emit_stopped
-from .layout import STOPPABLE, Layout
-from .loops import Emitted, Loops, bytes_of, emit_loops
-from .memory import ALIGNMENT, Span, offsets
-from .nodes import Access, Node
-from .schedule import Kernel, Schedule, is_over, leaves, plan
+from .layout import Layout
+from .loops import Emitted, bytes_of
+from .memory import ALIGNMENT
+from .nodes import Node
+from .schedule import Kernel
 from .target import Target
 from .threads import emit_barrier, emit_run
-from .values import MEMORY, Stream, aligned, fold, is_immediate, load, store
-
-_WIDE = 8000  # vector operations: what a kernel must cost to be split among threads
-_WAIT = 1500  # vector operations in the time of a barrier
+from .values import MEMORY, Stream, fold, is_immediate, load, store
 
 
 @dataclass(slots=True)
@@ -79,241 +72,73 @@ class Step:
     partial: list[tuple[Node, Stream]] = field(default_factory=list)
 
 
-class Assembler:
-    """Makes a program of a graph.
+@dataclass(slots=True)
+class Places:
+    """Where everything of a program is.
+
+    Attributes
+    ----------
+    slot : dict of int to (int, int)
+        The frame's slot of each node in memory, and the offset there in bytes.
+    extra : dict of tuple to int
+        Offsets in the workspace of what only one call needs: scratch memory, a copy of a
+        reduction for each thread.
+    work_slot : int
+        The workspace's slot.
+    """
+
+    slot: dict[int, tuple[int, int]]
+    extra: dict[Any, int]
+    work_slot: int
+
+
+class Body:
+    """Writes `@body` and `@program`.
 
     Parameters
     ----------
     graph : Graph
         The nodes.
-    outputs : sequence of Access
-        What the caller reads.
-    guards : sequence of (Access, bool or int)
-        What plain Python saw.
     target : Target
         The processor.
     threads : int
-        How many threads may be used; small programs use one.
-    over : dict of int to int
-        Positions of outputs that are written over an input, by position.
+        How many threads run the body at once.
+    places : Places
+        Where everything is in memory.
+    guards : list of (Node, bool or int)
+        What plain Python saw.
+    made : set of int
+        The nodes that kernels make.
+    long : bool
+        Whether the program is to look whether it should stop.
+
+    Attributes
+    ----------
+    waits : int
+        How many barriers were written.
     """
 
     def __init__(
         self,
         graph: Graph,
-        outputs: Sequence[Access],
-        guards: Sequence[tuple[Access, bool | int]],
         target: Target,
-        threads: int = 1,
-        over: dict[int, int] | None = None,
+        threads: int,
+        places: Places,
+        guards: list[tuple[Node, bool | int]],
+        made: set[int],
+        long: bool,
     ) -> None:
-        self.graph, self.target, self.threads = graph, target, threads
-        taken: set[int] = set()
-        self.outputs: list[Node] = []
-        for access in outputs:
-            node = graph.nodes[access.node]
-            own = access.is_whole(node.shape) and node.number not in taken
-            if not own or node.form in ("input", "constant"):
-                node = graph.nodes[graph.copy(access).node]
-            taken.add(node.number)
-            self.outputs.append(node)
-        self.guards: list[tuple[Node, bool | int]] = []
-        for access, seen in guards:
-            node = graph.nodes[access.node]
-            if not access.is_whole(node.shape) or node.form == "input":
-                node = graph.nodes[graph.copy(access).node]
-            self.guards.append((node, seen))
-        self.wanted = over or {}
-        self.over = {self.outputs[o].number: graph.inputs[i] for o, i in self.wanted.items()}
-
-    def program(self) -> Program:
-        """Return the program."""
-        graph = self.graph
-        read = [n.number for n in self.outputs] + [n.number for n, _ in self.guards]
-        first = [n.number for n, _ in self.guards]
-        self.schedule: Schedule = plan(graph, read, self.over, first)
-        program = self._assembled(1)
-        alone = any(k.source and k.source.form == "host" for k in self.schedule.kernels)
-        if self.threads > 1 and not alone and program.layout.cost > 2 * _WIDE:
-            shared = self._assembled(self.threads)
-            if self.gain > 2 * self.waits * _WAIT:
-                program = shared
-        program.layout.stops = bool(self.guards or program.hosts)
-        program.layout.over = {
-            o: i
-            for o, i in self.wanted.items()
-            if is_over(graph, self.schedule, self.outputs[o].number, graph.inputs[i])
-        }
-        return program
-
-    # ------------------------------------------------------------------ kernels
-
-    def _assembled(self, threads: int) -> Program:
-        graph, schedule = self.graph, self.schedule
-        self.count = threads
-        self.in_memory = self._with_memory()
-        steps: list[tuple[Kernel, list[Step]]] = []
-        for kernel in schedule.kernels:
-            steps.append((kernel, self._steps(kernel, threads)))
-        self._place(steps)
-        inputs = [graph.nodes[n] for n in graph.inputs]
-        layout = Layout(
-            inputs=[(n.kind, n.shape) for n in inputs],
-            outputs=[(n.kind, n.shape) for n in self.outputs],
-            constants=[self._array(n) for n in self.constants],
-            workspace=self.workspace,
-            threads=threads,
-            cost=sum(s.emitted.cost for _, ss in steps for s in ss),
-            buffers=self.buffers,
-            operations=sum(s.emitted.operations for _, ss in steps for s in ss),
-        )
-        program = Program([], layout, inputs, self.outputs)
-        wide = sum(s.emitted.cost for _, ss in steps for s in ss if s.wide)
-        self.gain = wide * (1 - 1 / threads)
+        self.graph, self.target, self.count = graph, target, threads
+        self.slot, self.extra, self.work_slot = places.slot, places.extra, places.work_slot
+        self.guards, self.made, self.long = guards, made, long
         self.waits = 0
+        self.last = ""
+
+    def written(self, steps: list[tuple[Kernel, list[Step]]], program: Program) -> None:
+        """Give a program its functions."""
         kernels: dict[str, Builder] = {}
         body = self._body(steps, program, kernels)
-        program.builders = [*kernels.values(), body, self._entry(program, threads)]
-        return program
-
-    def _with_memory(self) -> set[int]:
-        """Return the nodes that must be in memory: products only where others read them."""
-        graph, schedule = self.graph, self.schedule
-        found = {n.number for n in self.outputs} | {n.number for n, _ in self.guards}
-        for at, kernel in enumerate(schedule.kernels):
-            for node in _nodes(kernel):
-                if node.form != "product":
-                    found.add(node.number)
-                for access, same in leaves(graph, node, schedule.stored):
-                    source = graph.nodes[access.node]
-                    here = schedule.place.get(source.number) == at
-                    if not (same and here and source.form == "product"):
-                        found.add(source.number)
-        return found
-
-    def _steps(self, kernel: Kernel, threads: int) -> list[Step]:
-        graph = self.graph
-        source = kernel.source
-        if source is not None and source.form == "host":
-            return []
-        if source is not None and source.form == "pieces":
-            return [self._step(loops, None, threads) for loops in self._parts(source)]
-        if source is not None and source.form == "transpose":
-            emitted = emit_turned(graph, source, self.target, "k")
-            return [Step(emitted, self._is_wide(emitted, threads))]
-        stores: list[tuple[Access, Stream]] = []
-        reductions: list[tuple[Node, Stream]] = []
-        for node in _nodes(kernel):
-            if node.form == "reduce":
-                reductions.append((node, _reduced(graph, node, kernel.domain)))
-            elif node.number in self.in_memory:
-                whole = graph.whole(node)
-                stores.append((whole, aligned(whole, kernel.domain)))
-        return [self._step(Loops(kernel.domain, stores, reductions), source, threads)]
-
-    def _step(self, loops: Loops, product: Node | None, threads: int) -> Step:
-        graph, stored = self.graph, self.schedule.stored
-        if product is None:
-            emitted = emit_loops(graph, stored, loops, self.target, "k", threads)
-        else:
-            emitted = emit_epilogue(graph, stored, product, loops, self.target, "k", threads)
-        wide = self._is_wide(emitted, threads)
-        partial: list[tuple[Node, Stream]] = []
-        if wide and emitted.partial:
-            partial = [
-                (n, s) for n, s in loops.reductions if product is not None or _is_split(loops, s)
-            ]
-        return Step(emitted, wide, partial)
-
-    def _is_wide(self, emitted: Emitted, threads: int) -> bool:
-        return threads > 1 and emitted.cost > _WIDE and emitted.pieces > 1
-
-    def _parts(self, node: Node) -> list[Loops]:
-        """Return the passes that write a node part by part."""
-        graph = self.graph
-        parts = []
-        if node.fill is not None:
-            number = np.dtype({"double": "f8", "float": "f4", "i64": "i8", "i32": "i4",
-                               "i1": "?"}[node.kind]).type(node.fill)  # fmt: skip
-            fill = graph.node("constant", "constant", node.kind, (), value=number)
-            whole = graph.whole(node)
-            parts.append(Loops(node.shape, [(graph.whole(fill), aligned(whole, node.shape))], []))
-        for access, place in zip(node.operands, node.places, strict=True):
-            out = aligned(place, place.shape)
-            parts.append(Loops(place.shape, [(self._cast(access, node.kind), out)], []))
-        return parts
-
-    def _cast(self, access: Access, kind: str) -> Access:
-        graph = self.graph
-        if graph.nodes[access.node].kind == kind:
-            return access
-        made = graph.node("each", "copy", kind, access.shape, operands=[access], operand_kind=kind)
-        return graph.whole(made)
-
-    # ------------------------------------------------------------------ memory
-
-    def _place(self, steps: list[tuple[Kernel, list[Step]]]) -> None:
-        """Give every node in memory its slot of the frame and its offset."""
-        graph = self.graph
-        self.slot: dict[int, tuple[int, int]] = {}
-        self.constants: list[Node] = []
-        for k, number in enumerate(graph.inputs):
-            self.slot[number] = (k, 0)
-        for k, node in enumerate(self.outputs):
-            self.slot[node.number] = (len(graph.inputs) + k, 0)
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for at, (kernel, parts) in enumerate(steps):
-            touched = {a.node for n in _nodes(kernel) for a in n.operands}
-            touched |= {n for s in parts for n, _ in s.emitted.arguments}
-            touched |= {n.number for n in _nodes(kernel)}
-            for number in touched:
-                node = graph.nodes[number]
-                if node.form == "constant":
-                    if number not in self.slot and (
-                        not is_immediate(node) or kernel.source is not None
-                    ):
-                        self.slot[number] = (-1, len(self.constants))
-                        self.constants.append(node)
-                elif number in self.in_memory and number not in self.slot:
-                    first.setdefault(number, at)
-                    last[number] = at
-        for node, _ in self.guards:
-            if node.number in last:
-                last[node.number] = len(steps)
-        lead = len(graph.inputs) + len(self.outputs)
-        for k, node in enumerate(self.constants):
-            self.slot[node.number] = (lead + k, 0)
-        work = lead + len(self.constants)
-        spans: list[Span] = []
-        owners: list[Any] = []
-        for number in first:
-            spans.append(Span(bytes_of(graph.nodes[number]), first[number], last[number]))
-            owners.append(number)
-        for at, (_, parts) in enumerate(steps):
-            for k, step in enumerate(parts):
-                for node, _ in step.partial:
-                    size = _stride(node) * self.count
-                    spans.append(Span(size, at, at))
-                    owners.append((at, k, node.number))
-                if step.emitted.scratch:
-                    each = -(-step.emitted.scratch // ALIGNMENT) * ALIGNMENT
-                    spans.append(Span(each * (self.count if step.wide else 1), at, at))
-                    owners.append((at, k, "scratch"))
-        places, self.workspace = offsets(spans)
-        self.buffers = len(spans)
-        self.extra: dict[Any, int] = {}
-        for owner, place in zip(owners, places, strict=True):
-            if isinstance(owner, int):
-                self.slot[owner] = (work, place)
-            else:
-                self.extra[owner] = place
-        self.work_slot = work
-
-    def _array(self, node: Node) -> np.ndarray[Any, Any]:
-        return np.require(node.value, requirements=["C", "A"])
-
-    # ------------------------------------------------------------------ the body
+        program.builders = [*kernels.values(), body, self._entry()]
 
     def _body(
         self, steps: list[tuple[Kernel, list[Step]]], program: Program, kernels: dict[str, Builder]
@@ -325,24 +150,25 @@ class Assembler:
         self.frame, self.thread = b.arguments["frame"], b.arguments["thread"]
         self.bases: dict[int, Value] = {}
         used = {slot for slot, _ in self.slot.values()}
-        for slot in sorted(used | {self.work_slot, self.work_slot + 1, self.work_slot + 2}):
-            if slot <= self.work_slot or program_needs(self, slot):
-                self.bases[slot] = b.load("ptr", b.address(self.frame, slot, "ptr"))
+        calls_numpy = any(k.source and k.source.form == "host" for k, _ in steps)
+        used |= {self.work_slot} | ({self.work_slot + 1} if calls_numpy else set())
+        used |= {self.work_slot + 2} if self.count > 1 else set()
+        for slot in sorted(used):
+            self.bases[slot] = b.load("ptr", b.address(self.frame, slot, "ptr"))
         made = {n.number: k for k, (n, _) in enumerate(self.guards)}
-        self.last = ""
         for at, (kernel, parts) in enumerate(steps):
             self._report(program, kernel, parts)
-            if at and program.layout.cost > STOPPABLE:
+            if at and self.long:
                 self._look()
             if kernel.source is not None and kernel.source.form == "host":
                 self._host(kernel.source, program)
             for k, step in enumerate(parts):
                 self._call(step, at, k, kernels)
-            for node in _nodes(kernel):
+            for node in nodes_of(kernel):
                 if node.number in made:
                     self._check(*self.guards[made[node.number]])
         for node, seen in self.guards:
-            if node.number not in self.schedule.place:
+            if node.number not in self.made:
                 self._check(node, seen)
         self._meet("")
         b.ret()
@@ -394,7 +220,7 @@ class Assembler:
                 if number in partial:
                     start = self.extra[(at, k, number)]
                     base = b.address(self.bases[self.work_slot], start, "i8")
-                    move = b.mul(self.thread, Value("i64", str(_stride(partial[number]))))
+                    move = b.mul(self.thread, Value("i64", str(stride_of(partial[number]))))
                     values.append(b.address(base, move, "i8"))
                 else:
                     values.append(self._pointer(number, offset))
@@ -454,7 +280,7 @@ class Assembler:
         def at(index: Value, lanes: int) -> None:
             total: Value | None = None
             for thread in range(self.count):
-                place = b.address(b.address(base, thread * _stride(node), "i8"), index, kind)
+                place = b.address(b.address(base, thread * stride_of(node), "i8"), index, kind)
                 part = load(b, node.kind, place, 1, lanes, None, lanes)
                 total = part if total is None else fold(b, node.gate, total, part)
             assert total is not None
@@ -485,12 +311,12 @@ class Assembler:
         status = b.let("i64", f"call i64 {function.name}(i64 {number.name}, ptr %frame)")
         self._leave(b.compare("ne", status, Value("i64", "0")), 2)
 
-    def _entry(self, program: Program, threads: int) -> Builder:
+    def _entry(self) -> Builder:
         b = Builder("program", [("ptr", "frame")], self.target, returns="i64")
         frame = b.arguments["frame"]
         status = b.address(frame, self.work_slot + 3, "ptr")
         b.store(Value("i64", "0"), status)
-        if threads == 1:
+        if self.count == 1:
             b.call("body", "void", frame, Value("i64", "0"))
         else:
             pool = b.load("ptr", b.address(frame, self.work_slot + 2, "ptr"))
@@ -503,44 +329,16 @@ class Assembler:
 
     def _report(self, program: Program, kernel: Kernel, parts: list[Step]) -> None:
         gates = [gate for step in parts for gate in step.emitted.gates]
-        gates = gates or [n.gate for n in _nodes(kernel)]
+        gates = gates or [n.gate for n in nodes_of(kernel)]
         shape = "x".join(map(str, kernel.domain)) or "1"
         program.layout.report.append(f"{shape:>16}  {', '.join(gates)}")
 
 
-def program_needs(assembler: Assembler, slot: int) -> bool:
-    """Whether the body reads the slot of the host function or of the pool."""
-    at = slot - assembler.work_slot
-    if at == 1:
-        return any(
-            k.source is not None and k.source.form == "host" for k in assembler.schedule.kernels
-        )
-    return assembler.count > 1
-
-
-def _nodes(kernel: Kernel) -> list[Node]:
+def nodes_of(kernel: Kernel) -> list[Node]:
+    """Return what a kernel makes, its source first."""
     return ([kernel.source] if kernel.source is not None else []) + kernel.members
 
 
-def _stride(node: Node) -> int:
+def stride_of(node: Node) -> int:
+    """Return the bytes from one thread's copy of a node to the next."""
     return -(-bytes_of(node) // ALIGNMENT) * ALIGNMENT
-
-
-def _reduced(graph: Graph, node: Node, domain: tuple[int, ...]) -> Stream:
-    """Return where a reduction's results go along its domain."""
-    whole = graph.whole(node)
-    kept = iter(zip(whole.shape, whole.strides, strict=True))
-    strides = []
-    for k in range(len(domain)):
-        if k in node.axes:
-            strides.append(0)
-        else:
-            n, s = next(kept)
-            strides.append(0 if n == 1 else s)
-    return Stream(node.number, 0, tuple(strides))
-
-
-def _is_split(loops: Loops, s: Stream) -> bool:
-    """Whether the axis that threads split is one that this reduction adds along."""
-    long = [k for k, n in enumerate(loops.domain) if n != 1]
-    return not long or s.strides[long[0]] == 0
