@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import inspect
+import signal
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from types import FrameType
+from typing import Any, TypeVar
 
 from .builder import Builder, Value
 
@@ -63,19 +66,52 @@ def run_interruptible(call: Callable[[int], _T]) -> _T:
 
     interruption: BaseException | None = None
     threading.Thread(target=work, name="chainrule", daemon=True).start()
-    while True:
-        try:
-            while not ended.is_set():
-                ended.wait()
-            break
-        except BaseException as error:  # again and again, if need be: the program is still writing
-            stop.value = 1
-            interruption = interruption or error
+    with _CtrlC(stop) as ctrl_c:
+        while True:
+            try:
+                while not ended.is_set():
+                    ended.wait()
+                break
+            except BaseException as error:  # of another signal's handler: the program still writes
+                stop.value = 1
+                interruption = interruption or error
     if interruption is not None:
         raise interruption
+    ctrl_c.passed_on()
     if errors:
         raise errors[0]
     return results[0]
+
+
+class _CtrlC:
+    """Ctrl-C sets the stop word while the block runs, and is heard after it.
+
+    The handler raises nothing: an exception could come at any line, also while one is handled.
+    """
+
+    def __init__(self, stop: ctypes.c_int64) -> None:
+        self._stop = stop
+        self._pressed = False
+        self._before: Any = None
+
+    def __enter__(self) -> _CtrlC:
+        self._before = signal.getsignal(signal.SIGINT)
+        if callable(self._before):
+            signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if callable(self._before):
+            signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        self._stop.value = 1
+        self._pressed = True
+
+    def passed_on(self) -> None:
+        """Call the handler that was there before, if Ctrl-C was pressed: it raises, as a rule."""
+        if self._pressed:
+            self._before(signal.SIGINT, inspect.currentframe())
 
 
 def emit_stopped(b: Builder, stop: Value) -> Value:
