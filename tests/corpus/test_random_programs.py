@@ -190,6 +190,19 @@ def check(steps: Any, inputs: list[Any], rtol: float) -> tuple[Any, Any]:
     return program, circuit
 
 
+def on_numbers(steps: Any) -> Callable[[list[Any]], Any]:
+    """Return the program of steps on a list of numbers, where no step is left out."""
+
+    def program(values: list[Any]) -> Any:
+        wires = list(values)
+        for _, function, *at in steps:
+            taken = at[: inputs_taken(function)]
+            wires.append(function(*(wires[k % len(wires)] for k in taken)))
+        return wires[-1] + wires[len(wires) // 2] * 0.5
+
+    return program
+
+
 def slopes_agree(program: Any, circuit: Any, inputs: list[Any]) -> None:
     generator = np.random.default_rng(1)
     along = [generator.normal(size=x.shape) for x in inputs]
@@ -244,13 +257,7 @@ def test_programs_with_nan_and_infinities(steps, shapes, seed):
     ),
 )
 def test_programs_on_python_floats(steps, values):
-    def program(values: list[Any]) -> Any:
-        wires = list(values)
-        for _, function, *at in steps:
-            taken = at[: inputs_taken(function)]
-            wires.append(function(*(wires[k % len(wires)] for k in taken)))
-        return wires[-1] + wires[len(wires) // 2] * 0.5
-
+    program = on_numbers(steps)
     with np.errstate(all="ignore"):
         plain = program([np.float64(v) for v in values])
     circuit = cr.trace(program, values)

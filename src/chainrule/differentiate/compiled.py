@@ -69,6 +69,7 @@ class Compiled:
         self._lock = threading.RLock()
         self._latest: Circuit | None = None
         self._running: Any = None
+        self._without_code = ""
 
     @property
     def paths(self) -> int:
@@ -114,7 +115,7 @@ class Compiled:
         if self._running is None:
             raise ValueError(
                 f"{here()}the latest circuit has no machine code; the interpreter runs it: "
-                f"{self.without_code}"
+                f"{self._without_code}"
             )
         return self._running
 
@@ -212,7 +213,7 @@ class Compiled:
                 )
                 return self._running  # type: ignore[no-any-return]
             except NotLowered as reason:
-                self._running, self.without_code = None, str(reason)
+                self._running, self._without_code = None, str(reason)
                 return interpret(slim(circuit))
         interpreted = interpret(circuit)
         if self.machine == "interpret":

@@ -25,7 +25,7 @@ from tests.corpus.test_random_programs import (
     applied,
     bounded,
     inputs_of,
-    inputs_taken,
+    on_numbers,
     programs,
 )
 
@@ -82,11 +82,4 @@ def test_on_arrays(steps, shapes, seed, dtype):
     ),
 )
 def test_on_python_floats(steps, values):
-    def program(values: list[Any]) -> Any:
-        wires = list(values)
-        for _, function, *at in steps:
-            taken = at[: inputs_taken(function)]
-            wires.append(function(*(wires[k % len(wires)] for k in taken)))
-        return wires[-1] + wires[len(wires) // 2] * 0.5
-
-    agree(program, [values, [v * 0.75 + 0.125 for v in values]], 1e-9)
+    agree(on_numbers(steps), [values, [v * 0.75 + 0.125 for v in values]], 1e-9)

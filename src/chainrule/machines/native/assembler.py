@@ -168,7 +168,7 @@ class Assembler:
     def _step(self, loops: Loops, product: Node | None, threads: int) -> Step:
         graph, stored = self.graph, self.schedule.stored
         if product is None:
-            emitted = emit_loops(graph, stored, loops, self.target, "k", threads)
+            emitted = emit_loops(graph, stored, loops, self.target, "k")
         else:
             emitted = emit_epilogue(graph, stored, product, loops, self.target, "k", threads)
         wide = self._is_wide(emitted, threads)

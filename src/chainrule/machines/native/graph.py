@@ -32,8 +32,10 @@ class Graph:
     ----------
     columns : Columns
         Simplified rows.
-    outputs, guards : sequence of int
-        The rows that are read.
+    inputs : sequence of int
+        The rows of the inputs, in the order of the frame.
+    read : sequence of int
+        The rows that somebody reads: inputs, outputs and guards.
     """
 
     def __init__(self, columns: Columns, inputs: Sequence[int], read: Sequence[int]) -> None:

@@ -96,18 +96,16 @@ def lanes_for(graph: Graph, numbers: Sequence[int], target: Target) -> int:
     return target.lanes("float" if kinds <= {"float", "i1", "i32"} else "double")
 
 
-def emit_loops(
-    graph: Graph, stored: set[int], loops: Loops, target: Target, name: str, threads: int = 1
-) -> Emitted:
+def emit_loops(graph: Graph, stored: set[int], loops: Loops, target: Target, name: str) -> Emitted:
     """Return the function of a loop kernel."""
-    return _Writer(graph, stored, loops, target, name, threads).emitted()
+    return _Writer(graph, stored, loops, target, name).emitted()
 
 
 class _Writer:
     def __init__(
-        self, graph: Graph, stored: set[int], loops: Loops, target: Target, name: str, threads: int
+        self, graph: Graph, stored: set[int], loops: Loops, target: Target, name: str
     ) -> None:
-        self.graph, self.loops, self.target, self.threads = graph, loops, target, threads
+        self.graph, self.loops, self.target = graph, loops, target
         roots = [a for a, _ in loops.stores] + [n.operands[0] for n, _ in loops.reductions]
         given = {a.node for a, _ in loops.stores if graph.nodes[a.node].form == "each"}
         self.expressions = Expressions(graph, stored, loops.domain, roots, given)
