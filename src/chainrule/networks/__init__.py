@@ -1,0 +1,1 @@
+"""Networks of layers: built from sizes or layers, trained by `fit`, saved, loaded, asked."""

@@ -1,0 +1,1 @@
+"""Estimators for scikit-learn, which has to be installed: `pip install chainrule[sklearn]`."""
