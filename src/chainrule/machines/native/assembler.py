@@ -17,6 +17,7 @@ from .layout import STOPPABLE, Layout
 from .loops import Emitted, Loops, bytes_of, emit_loops
 from .memory import ALIGNMENT, Span, offsets
 from .nodes import Access, Node
+from .own import KERNELS
 from .program import Body, Places, Program, Step, nodes_of, stride_of
 from .schedule import Kernel, Schedule, is_over, leaves, plan
 from .target import Target
@@ -154,6 +155,9 @@ class Assembler:
             return [self._step(loops, None, threads) for loops in self._parts(source)]
         if source is not None and source.form == "transpose":
             emitted = emit_turned(graph, source, self.target, "k")
+            return [Step(emitted, self._is_wide(emitted, threads))]
+        if source is not None and source.form == "own":
+            emitted = KERNELS[source.gate](graph, source, self.target, "k")
             return [Step(emitted, self._is_wide(emitted, threads))]
         stores: list[tuple[Access, Stream]] = []
         reductions: list[tuple[Node, Stream]] = []

@@ -108,6 +108,7 @@ def lowered(
     graph = Graph(tape, rows[:n], rows)
     outputs = [graph.access[row] for row in rows[n : n + m]]
     checks = [(graph.access[row], value) for row, value in zip(rows[n + m :], seen, strict=True)]
+    checks += graph.guards
     program = Assembler(graph, outputs, checks, target, threads, over).program()
     return Lowered(program.builders, program.layout, program.hosts)
 

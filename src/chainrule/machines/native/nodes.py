@@ -1,8 +1,8 @@
 """The records of a graph: what is computed, and the ways to read it from memory.
 
 A node is an input, a constant, `each` (one result element from one element of each operand),
-`reduce`, `product`, `transpose` (a matrix turned in memory), `pieces` (written part by part), or
-`host` (NumPy computes it). Views (transposes, slices, reshapes, broadcasts) are no nodes: they are
+`reduce`, `product`, `transpose` (a matrix turned in memory), `pieces` (written part by part), `own`
+(a gate with a kernel of its own, in `own.py`), or `host` (NumPy computes it). Views (transposes, slices, reshapes, broadcasts) are no nodes: they are
 ways to read a node, an `Access` with an offset and a stride for each axis.
 """
 
@@ -28,7 +28,7 @@ class Node:
     number : int
         Its place in the order of computation.
     form : str
-        "input", "constant", "each", "reduce", "product", "transpose", "pieces" or "host".
+        "input", "constant", "each", "reduce", "product", "transpose", "pieces", "own" or "host".
     gate : str
         The gate's name.
     kind : str

@@ -18,7 +18,7 @@ from .graph import Graph
 from .nodes import Access, Node, Shape
 
 _CHEAP = 3  # additions: what a store and a load cost, roughly
-ALONE = ("product", "transpose", "pieces", "host")  # forms that begin a kernel of their own
+ALONE = ("product", "transpose", "pieces", "own", "host")  # forms that begin a kernel of their own
 
 
 @dataclass(slots=True)

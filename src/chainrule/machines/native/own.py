@@ -1,0 +1,17 @@
+"""Gates with a kernel of their own: neither elementwise nor a reduction nor a product.
+
+A form (`forms.py`) makes a node of form "own" for such a gate, with contiguous operands; here is
+who writes its kernel. To add one: a file with the emitter, and its line in `KERNELS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .graph import Graph
+from .loops import Emitted
+from .nodes import Node
+from .target import Target
+
+KERNELS: dict[str, Callable[[Graph, Node, Target, str], Emitted]] = {}
+"""By the gate's name: `emit(graph, node, target, name)` gives the function and its arguments."""
