@@ -2,8 +2,9 @@
 
 A node is an input, a constant, `each` (one result element from one element of each operand),
 `reduce`, `product`, `transpose` (a matrix turned in memory), `pieces` (written part by part), `own`
-(a gate with a kernel of its own, in `own.py`), or `host` (NumPy computes it). Views (transposes, slices, reshapes, broadcasts) are no nodes: they are
-ways to read a node, an `Access` with an offset and a stride for each axis.
+(a gate with a kernel of its own, in `own.py`), or `host` (NumPy computes it). Views (transposes,
+slices, reshapes, broadcasts) are no nodes: they are ways to read a node, an `Access` with an offset
+and a stride for each axis.
 """
 
 from __future__ import annotations
