@@ -20,7 +20,7 @@ from chainrule.training.batches import Orders
 from chainrule.training.loop import Loop
 from chainrule.training.progress import Silent
 from chainrule.training.result import FitState
-from chainrule.training.steps import Alike
+from chainrule.training.steps import Likeness
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(23, 3)).astype(np.float32)
@@ -211,15 +211,15 @@ class Scripted:
         return np.array(part)
 
     def values(self):
-        return [np.array([float(self.done)])], [float(self.done)]
+        return [np.array([float(self.done)])], [[float(self.done)]]
 
 
 def scripted(costs, rows=4, size=2):
     state = FitState({"step": 0.0})
     steps = Scripted(costs)
     start = np.zeros(1)
-    like = Alike(start, "parameters"), Alike(state.optimizer, "state")
-    return Loop(steps, like, Orders(rows, None), state, rows, size, start, None, None)
+    like = Likeness(start, state.optimizer)
+    return Loop(steps, like, Orders(rows, None), state, rows, size, start)
 
 
 def test_costs_are_means_over_examples():

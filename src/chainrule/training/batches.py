@@ -112,17 +112,25 @@ class Orders:
         How many there are.
     generator : numpy.random.Generator or None
         What shuffles; None leaves the rows as they are.
+    replace : bool
+        Whether each row is drawn from all of them, so that an epoch may have one twice and
+        another not at all.
     """
 
-    def __init__(self, rows: int, generator: np.random.Generator | None) -> None:
+    def __init__(
+        self, rows: int, generator: np.random.Generator | None, replace: bool = False
+    ) -> None:
         self._generator = generator
+        self._replace = replace
         self._plain = np.arange(rows, dtype=np.int64)
 
     def draw(self, epochs: int = 1) -> Array:
-        """Return the rows of the next epochs, one epoch after the other, each row once in each."""
+        """Return the rows of the next epochs, one epoch after the other."""
         generator = self._generator
         if generator is None:
             return self._plain if epochs == 1 else np.tile(self._plain, epochs)
+        if self._replace:
+            return generator.integers(0, self._plain.size, epochs * self._plain.size)
         orders: Sequence[Array] = [generator.permutation(self._plain) for _ in range(epochs)]
         return orders[0] if epochs == 1 else np.concatenate(orders)
 

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import DataFileError
+from .early_stopping import Best
 from .history import History
 from .result import FitResult, FitState
 from .safetensors_file import Array, read, read_metadata, write
@@ -144,6 +145,15 @@ def save_fit(path: Path, result: FitResult, notes: Mapping[str, Any] | None = No
         "total": float(state.total),
         "history": dict(result.history),
         "interrupted": result.interrupted,
+        "carry": pack(state.carry, "carry", tensors),
+        "best": None
+        if state.best is None
+        else {
+            "epoch": state.best.epoch,
+            "value": float(state.best.value),
+            "parameters": pack(state.best.parameters, "best.parameters", tensors),
+            "carry": pack(state.best.carry, "best.carry", tensors),
+        },
         "notes": dict(notes or {}),
     }
     save(path, tensors, metadata)
@@ -183,6 +193,8 @@ def load_fit(path: Path) -> FitResult:
             rows=_count(metadata["rows"]),
             total=float(metadata["total"]),
             shuffles=_checked_shuffles(unpack(metadata["shuffles"], tensors)),
+            carry=unpack(metadata.get("carry"), tensors),
+            best=_best(metadata.get("best"), tensors),
         )
         history = History(metadata["history"])
         if type(metadata["history"]) is not dict:  # History takes [] for an empty one
@@ -196,6 +208,17 @@ def load_fit(path: Path) -> FitResult:
     ) as reason:  # fmt: skip
         _refuse(path, f"its content is not that of a training ({reason!r})", reason)
     return FitResult(parameters, history, state, state.epochs, interrupted)
+
+
+def _best(packed: Any, tensors: dict[str, Array]) -> Best | None:
+    if packed is None:
+        return None
+    return Best(
+        epoch=_count(packed["epoch"]),
+        value=float(packed["value"]),
+        parameters=unpack(packed["parameters"], tensors),
+        carry=unpack(packed["carry"], tensors),
+    )
 
 
 def _count(number: Any) -> int:

@@ -20,11 +20,12 @@ from ..passes.backward import is_float
 from ..tracing.record import record
 from ..tracing.sites import for_users, here
 from .batches import Array, Orders, checked_batch_size, checked_data, generator_at, whole
-from .loop import Callback, Loop
+from .early_stopping import EarlyStopping, early_stopping_of
+from .loop import Callback, Loop, Validation
 from .optimizers import SGD, Optimizer
 from .progress import shown
 from .result import FitResult, FitState
-from .steps import DEFAULT_MACHINE, Alike, copied, place, step_of, steps_on
+from .steps import DEFAULT_MACHINE, Likeness, copied, place, step_of, steps_on
 
 Cost = Callable[..., Any]
 
@@ -40,8 +41,11 @@ def fit(
     optimizer: Optimizer | None = None,
     seed: int | np.random.Generator | None = None,
     shuffle: bool = True,
+    replace: bool = False,
+    carry: Any = None,
     validation: Any = None,
-    callback: Callback | None = None,
+    early_stopping: EarlyStopping | int | bool | None = None,
+    callback: Callback | Sequence[Callback] | None = None,
     progress: bool | None = None,
     machine: str = DEFAULT_MACHINE,
     threads: int | None = None,
@@ -72,10 +76,21 @@ def fit(
         goes on with shuffles of its own.
     shuffle : bool
         Whether each epoch has the rows in a new order. A full batch is left in its order.
+    replace : bool
+        Whether each row of a batch is drawn from all rows, as if put back: sampling with
+        replacement. An epoch then is as many draws as there are rows.
+    carry : Any, optional
+        What the cost hands on from step to step without training it, in containers of arrays:
+        running means, the key of random numbers. With it, `cost(parameters, carry, *batch)` gives
+        `(cost, carry)`. Not used with `state`, which goes on with its own.
     validation : array, tuple of arrays, or callable, optional
         Data held out, on which the cost is recorded as `"val_cost"` after each epoch; or a
-        function that takes the parameters and gives a dict of numbers to record by name.
-    callback : callable, optional
+        function that takes the parameters, and the carry if there is one, and gives a dict of
+        numbers to record by name.
+    early_stopping : EarlyStopping, int or bool, optional
+        End when the cost has no new best for so many epochs, on held-out data if there is some;
+        True for 10. The best parameters are in the result's `.best`.
+    callback : callable or sequence of them, optional
         `callback(epoch, result)` after each epoch, counted from 1, with the `FitResult` so far.
         If it returns True, the training ends.
     progress : bool, optional
@@ -91,7 +106,7 @@ def fit(
     Returns
     -------
     FitResult
-        `.parameters`, `.history`, `.state`, `.epochs` and `.interrupted`.
+        `.parameters`, `.history`, `.state`, `.epochs`, `.interrupted`, `.carry` and `.best`.
 
     Raises
     ------
@@ -137,18 +152,26 @@ def fit(
     epochs = whole(epochs, "epochs", 0)
     if threads is not None:
         threads = whole(threads, "threads", 1)
-    _check_cost(cost, parameters, [array[:size] for array in arrays])
+    _check_cost(cost, parameters, carry, [array[:size] for array in arrays])
+    if replace and (size == rows or not shuffle):
+        raise ValueError(
+            f"{here()}replace=True draws the rows of each batch at random: it needs a batch_size "
+            f"below the {rows} rows of the data, and shuffle=True."
+        )
     begun = optimizer.init(copied(parameters))
-    standing = FitState(begun) if state is None else _checked_state(state, begun, rows, size)
-    orders = Orders(rows, _generator(seed, standing) if shuffle and size < rows else None)
-    start, begun = copied(parameters), copied(standing.optimizer)
-    like = Alike(start, "parameters"), Alike(begun, "state")
-    step = step_of(cost, optimizer, *like)
-    values = like[0].moving(start), like[1].moving(begun)
-    steps = steps_on(machine, step, *values, arrays, size, threads)
+    fresh = FitState(begun, carry=copied(carry))
+    standing = fresh if state is None else _checked_state(state, fresh, rows, size)
+    generator = _generator(seed, standing) if shuffle and size < rows else None
+    begun = copied(parameters), copied(standing.optimizer), copied(standing.carry)
+    like = Likeness(*begun)
+    step = step_of(cost, optimizer, like)
     loop = Loop(
-        steps, like, orders, standing, rows, size, parameters, _validation(cost, validation),
-        callback,
+        steps_on(machine, step, *like.moving(*begun), arrays, size, threads),
+        like, Orders(rows, generator, replace), standing, rows, size, parameters,
+        validate=_validation(cost, validation, carry is not None),
+        after_epoch=getattr(optimizer, "after_epoch", None),
+        early_stopping=early_stopping_of(early_stopping),
+        callback=_one(callback),
     )  # fmt: skip
     return loop.run(epochs, shown(progress, epochs))
 
@@ -185,20 +208,29 @@ def _check_parameters(parameters: Any) -> None:
             )
 
 
-def _check_cost(cost: Cost, parameters: Any, batch: Sequence[Array]) -> None:
+def _check_cost(cost: Cost, parameters: Any, carry: Any, batch: Sequence[Array]) -> None:
     """Hold the cost against the data, and warn of parameters that it does not use."""
     title = getattr(cost, "__name__", "cost")
+    carried = () if carry is None else (carry,)
     try:
-        inspect.signature(cost).bind(parameters, *batch)
+        inspect.signature(cost).bind(parameters, *carried, *batch)
     except TypeError as reason:
+        with_carry = ", the carry" if carried else ""
         raise TypeError(
-            f"{here()}{title} is called with the parameters and one argument for each array of the "
-            f"data, {1 + len(batch)} in all, which does not fit: {reason}."
+            f"{here()}{title} is called with the parameters{with_carry} and one argument for each "
+            f"array of the data, {1 + len(carried) + len(batch)} in all, which does not fit: "
+            f"{reason}."
         ) from None
     except ValueError:
         pass  # a builtin without a signature
-    circuit = record(cost, (parameters, *batch), {})
-    needed = circuit.columns.needed_for(circuit.outputs)
+    circuit = record(cost, (parameters, *carried, *batch), {})
+    paths = circuit.output_tree.paths
+    if carried and (paths[0] != (0,) or any(path[0] != 1 for path in paths[1:])):
+        raise TypeError(
+            f"{here()}with a carry, {title} must return (cost, carry): the cost of the batch, and "
+            "what is carried on to the next one."
+        )
+    needed = circuit.columns.needed_for(circuit.outputs[:1])
     argument = circuit.arguments[0]
     for row, path in zip(argument.rows, argument.tree.paths, strict=True):
         if row is not None and not needed[row]:
@@ -210,18 +242,18 @@ def _check_cost(cost: Cost, parameters: Any, batch: Sequence[Array]) -> None:
             )
 
 
-def _checked_state(state: Any, begun: Any, rows: int, size: int) -> FitState:
-    """Hold a state against the one that this optimizer begins with, and against the batches."""
+def _checked_state(state: Any, fresh: FitState, rows: int, size: int) -> FitState:
+    """Hold a state against the one that this training begins with, and against the batches."""
     if not isinstance(state, FitState):
         raise TypeError(
             f"{here()}state must be the .state of an earlier result, not {type(state).__name__}"
         )
-    leaves, tree = flatten(state.optimizer)
-    expected, its_tree = flatten(begun)
+    leaves, tree = flatten((state.optimizer, state.carry))
+    expected, its_tree = flatten((fresh.optimizer, fresh.carry))
     if tree.paths != its_tree.paths or list(map(np.shape, leaves)) != list(map(np.shape, expected)):
         raise ShapeError(
             f"{here()}this state is of another optimizer or of other parameters: give those that "
-            "it came with, result.parameters and the same optimizer."
+            "it came with, result.parameters and the same optimizer, and a carry if there was one."
         )
     if state.rows >= rows or state.rows % size:
         raise ShapeError(
@@ -237,15 +269,23 @@ def _generator(seed: Any, standing: FitState) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def _validation(cost: Cost, validation: Any) -> Callable[[Any], dict[str, float]] | None:
+def _validation(cost: Cost, validation: Any, carries: bool) -> Validation | None:
+    """Return what gives the numbers of an epoch from its parameters and carry."""
     if validation is None:
         return None
     if not callable(validation):
         held_out = checked_data(validation, "validation")
-        return lambda parameters: {"val_cost": float(cost(parameters, *held_out))}
 
-    def numbers(parameters: Any) -> dict[str, float]:
-        found = validation(parameters)
+        def held(parameters: Any, carry: Any) -> dict[str, float]:
+            found = (
+                cost(parameters, carry, *held_out)[0] if carries else cost(parameters, *held_out)
+            )
+            return {"val_cost": float(found)}
+
+        return held
+
+    def numbers(parameters: Any, carry: Any) -> dict[str, float]:
+        found = validation(parameters, carry) if carries else validation(parameters)
         if not isinstance(found, Mapping) or {"cost", "seconds"} & found.keys():
             raise TypeError(
                 f"{here()}validation must give a dict of numbers under names of their own, such as "
@@ -254,3 +294,19 @@ def _validation(cost: Cost, validation: Any) -> Callable[[Any], dict[str, float]
         return {str(name): float(number) for name, number in found.items()}
 
     return numbers
+
+
+def _one(callbacks: Callback | Sequence[Callback] | None) -> Callback | None:
+    """Return one callback that calls all of them; True from any ends the training."""
+    if callbacks is None or callable(callbacks):
+        return callbacks
+    for one in callbacks:
+        if not callable(one):
+            raise TypeError(f"{here()}a callback must be callable, not {one!r}")
+    every = tuple(callbacks)
+
+    def call(epoch: int, result: FitResult) -> bool:
+        answers = [one(epoch, result) for one in every]  # each is called, whatever the others say
+        return any(answer is True for answer in answers)
+
+    return call if every else None

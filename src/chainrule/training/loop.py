@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -20,16 +21,18 @@ from ..circuit.tree import flatten
 from ..errors import NonFiniteCostError
 from ..tracing.sites import here
 from .batches import Array, Orders
+from .early_stopping import Best, EarlyStopping
 from .history import History
 from .progress import Silent
 from .result import FitResult, FitState
-from .steps import Alike, Steps, place
+from .steps import Likeness, Steps, copied, place
 
 TURN = 0.1  # seconds: short for who waits, long beside the few microseconds around a turn
 MOST_ROWS = 1 << 20  # in the order of epochs that are run at once: 8 MB
 
 Callback = Callable[[int, FitResult], Any]
-Validation = Callable[[Any], dict[str, float]]
+AfterEpoch = Callable[[Any, dict[str, float]], Any]
+Validation = Callable[[Any, Any], dict[str, float]]
 
 
 class Loop:
@@ -39,8 +42,8 @@ class Loop:
     ----------
     steps : Steps
         What runs.
-    like : pair of Alike
-        How its values become parameters and optimizer state.
+    like : Likeness
+        How its values become parameters, optimizer state and carry.
     orders : Orders
         What shuffles.
     state : FitState
@@ -50,26 +53,35 @@ class Loop:
     given : Any
         The parameters as the caller gave them.
     validate : callable or None
-        Gives numbers for the history from the parameters, after each epoch.
+        Gives numbers for the history from parameters and carry, after each epoch.
+    after_epoch : callable or None
+        Gives the optimizer's state to go on with from the state and the numbers of an epoch.
+    early_stopping : EarlyStopping or None
+        When to end.
     callback : callable or None
         Called after each epoch; True ends the training.
     """
 
     def __init__(
-        self, steps: Steps, like: tuple[Alike, Alike], orders: Orders, state: FitState, rows: int,
-        batch_size: int, given: Any, validate: Validation | None, callback: Callback | None,
+        self, steps: Steps, like: Likeness, orders: Orders, state: FitState, rows: int,
+        batch_size: int, given: Any, *, validate: Validation | None = None,
+        after_epoch: AfterEpoch | None = None, early_stopping: EarlyStopping | None = None,
+        callback: Callback | None = None,
     ) -> None:  # fmt: skip
         self._steps, self._like, self._orders = steps, like, orders
         self._rows, self._size = rows, batch_size
         self._batches = -(-rows // batch_size)
         self._given = given
         self._validate, self._callback = validate, callback
+        self._after_epoch, self._early_stopping = after_epoch, early_stopping
+        self._best = state.best
         self._epochs, self._first, self._total = state.epochs, state.rows // batch_size, state.total
         self._batch_seconds = TURN  # so that the first turn is one batch
         self._at_most = 1
         self._history = History()
         # Epochs can be joined where nobody wants to see each, and every batch is a full one.
-        self._joins = validate is None and callback is None and rows % batch_size == 0
+        watchers = (validate, after_epoch, early_stopping, callback)
+        self._joins = not any(watchers) and rows % batch_size == 0
 
     def run(self, epochs: int, progress: Silent) -> FitResult:
         """Do so many epochs more and return what came of it; sooner after Ctrl-C.
@@ -95,18 +107,37 @@ class Loop:
                 good = self._checked(self._result(), good)
                 if not means:  # Ctrl-C within the epoch
                     break
-                seen = self._validate(good.parameters) if self._validate else {}
+                seen = self._validate(good.parameters, good.carry) if self._validate else {}
                 shown = {name: [number] for name, number in seen.items()}
                 self._history.extend(cost=means, **shown, seconds=[seconds] * len(means))
                 progress.at(self._epochs - start, means[-1])
                 for k, mean in enumerate(means, self._epochs - len(means) + 1):
                     progress.epoch(k, mean, seconds)
+                good, is_over = self._judged(good, {"cost": means[-1], **seen, "seconds": seconds})
                 try:
                     if self._callback and self._callback(self._epochs, good) is True:
                         break
                 except KeyboardInterrupt:
                     ctrl_c.pressed = True
+                if is_over:
+                    break
         return self._result(interrupted=ctrl_c.pressed and self._epochs < end)
+
+    def _judged(self, good: FitResult, numbers: dict[str, float]) -> tuple[FitResult, bool]:
+        """Return the training after looking at an epoch's numbers, and whether it is to end."""
+        is_over, state = False, good.state
+        if self._early_stopping is not None:
+            value, best = self._early_stopping.watched(numbers), self._best
+            if best is None or self._early_stopping.is_better(value, best.value):
+                best = self._best = Best(self._epochs, value, good.parameters, good.carry)
+            is_over = self._epochs - best.epoch >= self._early_stopping.patience
+            state = replace(state, best=best)
+        if self._after_epoch is not None:
+            following = self._after_epoch(copied(state.optimizer), numbers)
+            parameters, moving = self._steps.values()
+            self._steps.put(parameters, self._like.with_optimizer(moving, following))
+            state = replace(state, optimizer=following)
+        return replace(good, state=state), is_over
 
     def _at_once(self, left: int) -> int:
         """Return how many epochs to do in the next turn; 1 may also be more than a turn."""
@@ -186,10 +217,7 @@ class Loop:
 
     def _result(self, interrupted: bool = False) -> FitResult:
         """Return the training as it stands, in arrays that nobody else has."""
-        parameters, state = (
-            like.whole(moving)
-            for like, moving in zip(self._like, self._steps.values(), strict=True)
-        )
+        parameters, optimizer, carry = self._like.whole(*self._steps.values())
         leaves, tree = flatten(parameters)
         given, _ = flatten(self._given)
         parameters = tree.build(
@@ -197,11 +225,13 @@ class Loop:
             for leaf, was in zip(leaves, given, strict=True)
         )
         standing = FitState(
-            optimizer=state,
+            optimizer=optimizer,
             epochs=self._epochs,
             rows=self._first * self._size,
             total=self._total,
             shuffles=self._orders.position,
+            carry=carry,
+            best=self._best,
         )
         return FitResult(parameters, self._history, standing, self._epochs, interrupted)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..circuit.tree import flatten
+from .early_stopping import Best
 from .history import History
 
 
@@ -25,6 +26,10 @@ class FitState:
         The sum of the costs of those rows.
     shuffles : dict or None
         Where the generator stood before that epoch was shuffled, in plain numbers.
+    carry : Any
+        What the cost carries from step to step.
+    best : Best or None
+        The best epoch so far, with early stopping.
     """
 
     optimizer: Any
@@ -32,6 +37,8 @@ class FitState:
     rows: int = 0
     total: float = 0.0
     shuffles: dict[str, Any] | None = None
+    carry: Any = None
+    best: Best | None = None
 
     def __repr__(self) -> str:
         within = f" and {self.rows} rows" if self.rows else ""
@@ -62,6 +69,16 @@ class FitResult:
     state: FitState
     epochs: int
     interrupted: bool = False
+
+    @property
+    def carry(self) -> Any:
+        """What the cost carried from step to step, as it was at the end."""
+        return self.state.carry
+
+    @property
+    def best(self) -> Best | None:
+        """The best epoch, with its parameters; only with early stopping."""
+        return self.state.best
 
     def __repr__(self) -> str:
         costs = self.history.get("cost", [])

@@ -40,33 +40,75 @@ class Steps(Protocol):
         """
 
     def values(self) -> tuple[Any, Any]:
-        """Return copies of the parameters and the optimizer's state as they are now."""
+        """Return copies of the parameters and the state as they are now."""
+
+    def put(self, parameters: Any, state: Any) -> None:
+        """Go on with these parameters and this state."""
 
 
-def step_of(
-    cost: Callable[..., Any], optimizer: Optimizer, parameters: Alike, state: Alike
-) -> Step:
+def step_of(cost: Callable[..., Any], optimizer: Optimizer, like: Likeness) -> Step:
     """Return `step(parameters, state, *batch) -> (cost, parameters, state)`.
 
     Parameters
     ----------
     cost : callable
-        `cost(parameters, *batch)` gives one float.
+        `cost(parameters, *batch)` gives one float; with something to carry,
+        `cost(parameters, carry, *batch)` gives it and what is carried on.
     optimizer : Optimizer
         What moves the parameters.
-    parameters, state : Alike
-        What they are like. The step takes and gives their moving leaves.
+    like : Likeness
+        What the values are like. The step takes and gives their moving leaves.
     """
-    gradient = value_and_grad(cost)
+    carries = like.carry is not None
+    gradient = value_and_grad(cost, has_aux=carries)
 
-    def step(moving: Any, counting: Any, *batch: Any) -> tuple[Any, Any, Any]:
-        before = parameters.whole(moving)
-        value, gradients = gradient(before, *batch)
-        after, following = optimizer.update(before, gradients, state.whole(counting))
-        return value, parameters.moving(after), state.moving(following)
+    def step(moving: Any, state: Any, *batch: Any) -> tuple[Any, Any, Any]:
+        before, counting, carried = like.whole(moving, state)
+        if carries:
+            (value, carried), gradients = gradient(before, carried, *batch)
+        else:
+            value, gradients = gradient(before, *batch)
+        return value, *like.moving(*optimizer.update(before, gradients, counting), carried)
 
     step.__name__ = f"step_of_{getattr(cost, '__name__', 'cost')}"
     return step
+
+
+class Likeness:
+    """What parameters, optimizer state and carry are like; a machine has the moving leaves.
+
+    Parameters
+    ----------
+    parameters, optimizer, carry : Any
+        What the first step starts with; None for no carry.
+    """
+
+    def __init__(self, parameters: Any, optimizer: Any, carry: Any = None) -> None:
+        self._parameters = Alike(parameters, "parameters")
+        self._optimizer = Alike(optimizer, "state")
+        self.carry = None if carry is None else Alike(carry, "carry", "the cost")
+
+    def moving(self, parameters: Any, optimizer: Any, carry: Any) -> tuple[Any, Any]:
+        """Return what a machine moves: the parameters' leaves, and those of the state.
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If the values are not like those given.
+        """
+        states = [self._optimizer.moving(optimizer)]
+        if self.carry is not None:
+            states.append(self.carry.moving(carry))
+        return self._parameters.moving(parameters), states
+
+    def whole(self, moving: Any, states: Any) -> tuple[Any, Any, Any]:
+        """Return parameters, optimizer state and carry with these moving leaves in them."""
+        carry = self.carry.whole(states[1]) if self.carry is not None else None
+        return self._parameters.whole(moving), self._optimizer.whole(states[0]), carry
+
+    def with_optimizer(self, states: Any, optimizer: Any) -> Any:
+        """Return the state with another one of the optimizer."""
+        return [self._optimizer.moving(optimizer), *states[1:]]
 
 
 class Alike:
@@ -82,11 +124,14 @@ class Alike:
         What the first step starts with.
     what : str
         How errors call it.
+    maker : str
+        Who gives the following ones.
     """
 
-    def __init__(self, given: Any, what: str) -> None:
+    def __init__(self, given: Any, what: str, maker: str = "the optimizer") -> None:
         self._leaves, self._tree = flatten(given)
-        self._what = what
+        self._what, self._maker = what, maker
+        self._returns = "(cost, carry)" if what == "carry" else "(parameters, state)"
 
     def whole(self, moving: Sequence[Any]) -> Any:
         """Return the containers with these moving leaves in them."""
@@ -106,9 +151,9 @@ class Alike:
         leaves, tree = flatten(values)
         if (tree.paths, tree.kinds) != (self._tree.paths, self._tree.kinds):
             raise ShapeError(
-                f"{here()}the optimizer's update must give the {self._what} back in the containers "
+                f"{here()}{self._maker} must give the {self._what} back in the containers "
                 f"they came in, with leaves {_paths(self._what, self._tree.paths)}, not "
-                f"{_paths(self._what, tree.paths)}. It returns (parameters, state)."
+                f"{_paths(self._what, tree.paths)}. It returns {self._returns}."
             )
         alike = map(self._alike, leaves, self._leaves, tree.paths)
         return [new for new, old in zip(alike, self._leaves, strict=True) if is_traceable(old)]
@@ -119,12 +164,12 @@ class Alike:
             if new is old or (type(new) is type(old) and bool(new == old)):
                 return new
             raise DtypeError(
-                f"{here()}the optimizer changed {name} from {old!r}: what is neither a float nor "
+                f"{here()}{self._maker} changed {name} from {old!r}: what is neither a float nor "
                 "an array is a constant of the compiled step. Count in floats: 0.0, not 0."
             )
         if np.shape(new) != np.shape(old):
             raise ShapeError(
-                f"{here()}the optimizer changed the shape of {name} from {np.shape(old)} to "
+                f"{here()}{self._maker} changed the shape of {name} from {np.shape(old)} to "
                 f"{np.shape(new)}: update each leaf by something of its own shape."
             )
         plain = getattr(new, "_value", new)
@@ -133,7 +178,7 @@ class Alike:
         dtype = plain.dtype if hasattr(plain, "dtype") else np.dtype(type(plain))
         if dtype != old.dtype:
             raise DtypeError(
-                f"{here()}the optimizer changed {name} from {old.dtype} to {dtype}: write its "
+                f"{here()}{self._maker} changed {name} from {old.dtype} to {dtype}: write its "
                 "numbers as Python floats, which leave the dtype as it is; np.float64(0.1) and "
                 "arrays of float64 widen it."
             )
@@ -205,9 +250,13 @@ class PlainSteps:
         return costs
 
     def values(self) -> tuple[Any, Any]:
-        """Return copies of the parameters and the optimizer's state as they are now."""
+        """Return copies of the parameters and the state as they are now."""
         parameters, state = self._now
         return copied(parameters), copied(state)
+
+    def put(self, parameters: Any, state: Any) -> None:
+        """Go on with these parameters and this state."""
+        self._now = copied(parameters), copied(state)
 
 
 def steps_on(

@@ -105,6 +105,11 @@ class Epoch:
         built: tuple[Any, Any] = self._tree.build(found)
         return built
 
+    def put(self, parameters: Any, state: Any) -> None:
+        """Go on with these parameters and this state, of the same shapes and dtypes."""
+        for leaf, new in zip(self._leaves, flatten((parameters, state))[0], strict=True):
+            leaf[...] = new
+
     def run(
         self, order: np.ndarray[Any, Any], first: int, batches: int
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -172,8 +177,7 @@ class Epoch:
         parameters, state = self.values()
         batch = [array[rows] for array in self._data]
         cost, parameters, state = self._step(parameters, state, *batch)
-        for leaf, new in zip(self._leaves, flatten((parameters, state))[0], strict=True):
-            leaf[...] = new
+        self.put(parameters, state)
         return float(cost)
 
     # ------------------------------------------------------------------ compiling
