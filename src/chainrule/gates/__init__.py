@@ -7,6 +7,7 @@ import numpy as np
 from .activation import ACTIVATION
 from .arithmetic import ARITHMETIC
 from .comparison import COMPARISON
+from .convolution import CONVOLUTION
 from .exponential import EXPONENTIAL
 from .gate import Example, Gate, inputs_of, settings_of
 from .indexing import INDEXING
@@ -27,6 +28,7 @@ TABLES: dict[str, tuple[Gate, ...]] = {
     "shape": SHAPE,
     "indexing": INDEXING,
     "linear_algebra": LINEAR_ALGEBRA,
+    "convolution": CONVOLUTION,
 }
 
 GATES: dict[str, Gate] = {gate.name: gate for table in TABLES.values() for gate in table}
