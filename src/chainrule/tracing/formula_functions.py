@@ -52,6 +52,7 @@ SETTINGS = (
 _GROWING = (
     "broadcast_to",
     "concatenate",
+    "conv2d",
     "diag",
     "diagflat",
     "einsum",
