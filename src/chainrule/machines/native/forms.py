@@ -16,6 +16,7 @@ import numpy as np
 
 from ...gates import Gate
 from ...gates.rules import axes_of
+from .indices import add_along, add_at, read_along, read_at
 from .nodes import (
     FLOATS,
     Access,
@@ -112,7 +113,7 @@ def _index(
     graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
 ) -> Access | None:
     if len(sources) != 1:
-        return None
+        return read_at(graph, row, gate, sources, settings)
     return sliced(sources[0], settings["template"])
 
 
@@ -178,7 +179,7 @@ def _scatter(
     graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
 ) -> Access | None:
     if len(sources) != 1:
-        return None
+        return add_at(graph, row, gate, sources, settings)
     value = graph.columns.values[row]
     whole = Access(-1, np.shape(value), 0, contiguous(np.shape(value)))
     place = sliced(whole, settings["template"])
@@ -293,6 +294,8 @@ FORMS: dict[str, _Form] = {
     "broadcast_to": _broadcast,
     "flip": _flip,
     "index": _index,
+    "take_along_axis": read_along,
+    "add_along_axis": add_along,
     "diagonal": _diagonal,
     "concatenate": _concatenate,
     "stack": _stack,

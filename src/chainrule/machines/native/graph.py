@@ -43,6 +43,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.access: dict[int, Access] = {}
         self.inputs: list[int] = []
+        self.places: dict[tuple[Any, ...], Access] = {}  # of index arrays
         # What must be seen besides the recorded guards: that indices are in range.
         self.guards: list[tuple[Access, bool]] = []
         needed = columns.needed_for(list(read))

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .gather import emit_gather, emit_scatter
 from .graph import Graph
 from .loops import Emitted
 from .nodes import Node
 from .target import Target
 
-KERNELS: dict[str, Callable[[Graph, Node, Target, str], Emitted]] = {}
+KERNELS: dict[str, Callable[[Graph, Node, Target, str], Emitted]] = {
+    "index": emit_gather,
+    "scatter": emit_scatter,
+}
 """By the gate's name: `emit(graph, node, target, name)` gives the function and its arguments."""
