@@ -7,26 +7,27 @@ An optimizer is a record of settings with two methods::
 
 `parameters` and `gradients` are the same containers of float arrays and floats; `state` is any
 container of arrays and floats. `update` changes nothing in place: it is traced into one circuit
-with the cost and its gradient, and the machine that runs the circuit does the overwriting.
+with the cost and its gradient, and the machine that runs the circuit does the overwriting. A third
+method is optional: `after_epoch(state, numbers) -> state` is called between epochs, outside of the
+circuit, with what the history notes of the epoch.
 
-To write one: any object with these two methods will do. Numbers are Python floats, counts of steps
-too (`0.0`, not `0`): a float32 parameter times a Python float stays float32, times a NumPy number
-it would not, and an int would be a constant of the circuit.
+More optimizers are in `adaptive.py`, wrappers in `clipping.py`, L-BFGS in `lbfgs.py`; what most of
+them share is in `descent.py`. To write one: any object with these methods will do. Numbers are
+Python floats, counts of steps too (`0.0`, not `0`): a float32 parameter times a Python float stays
+float32, times a NumPy number it would not, and an int would be a constant of the circuit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from ..circuit.tree import flatten
-
-Schedule = Callable[[Any], Any]
-State = dict[str, Any]
+from ..tracing.sites import here
+from .descent import Descent, State, each, mean_square, zeros_like
+from .schedules import Schedule
 
 
 class Optimizer(Protocol):
@@ -40,7 +41,7 @@ class Optimizer(Protocol):
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Descent):
     """Gradient descent: each parameter a step against its gradient.
 
     Without momentum, p ← p - learning_rate · g. With it, steps gather speed where gradients agree::
@@ -82,33 +83,29 @@ class SGD:
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        _check(self)
+        super().__post_init__()
         if self.nesterov and not self.momentum:
             raise ValueError(
-                "nesterov looks ahead along the velocity: give a momentum, such as 0.9"
+                f"{here()}nesterov looks ahead along the velocity: give a momentum, such as 0.9"
             )
 
-    def init(self, parameters: Any) -> State:
-        """Return the state to start with: no velocity."""
-        moving = {"velocity": zeros_like(parameters)} if self.momentum else {}
-        return {"step": 0.0, **moving}
+    def _memory(self, parameters: Any) -> State:
+        return {"velocity": zeros_like(parameters)} if self.momentum else {}
 
-    def update(self, parameters: Any, gradients: Any, state: State) -> tuple[Any, State]:
-        """Return the parameters after one step, and the state."""
-        rate, step = _rate(self, state)
+    def _step(self, parameters: Any, gradients: Any, state: State, rate: Any) -> tuple[Any, State]:
         if not self.momentum:
-            return each(lambda p, g: p - rate * g, parameters, gradients), {"step": step}
+            return each(lambda p, g: p - rate * g, parameters, gradients), {}
         mu = self.momentum
         velocity = each(lambda v, g: mu * v + g, state["velocity"], gradients)
         if self.nesterov:
             moved = each(lambda p, g, v: p - rate * (g + mu * v), parameters, gradients, velocity)
         else:
             moved = each(lambda p, v: p - rate * v, parameters, velocity)
-        return moved, {"step": step, "velocity": velocity}
+        return moved, {"velocity": velocity}
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Descent):
     """Steps of about the same length whatever the size of the gradients.
 
     Each gradient is divided by the root of the mean of its recent squares::
@@ -134,27 +131,21 @@ class RMSprop:
     decay: float = 0.9
     epsilon: float = 1e-8
 
-    def __post_init__(self) -> None:
-        _check(self)
+    def _memory(self, parameters: Any) -> State:
+        return {"square": zeros_like(parameters)}
 
-    def init(self, parameters: Any) -> State:
-        """Return the state to start with: mean squares of 0."""
-        return {"step": 0.0, "square": zeros_like(parameters)}
-
-    def update(self, parameters: Any, gradients: Any, state: State) -> tuple[Any, State]:
-        """Return the parameters after one step, and the state."""
-        rate, step = _rate(self, state)
-        keep, epsilon = self.decay, self.epsilon
-        square = _mean_square(keep, state["square"], gradients)
+    def _step(self, parameters: Any, gradients: Any, state: State, rate: Any) -> tuple[Any, State]:
+        epsilon = self.epsilon
+        square = mean_square(self.decay, state["square"], gradients)
 
         def moved(p: Any, g: Any, s: Any) -> Any:
             return p - rate * g / (np.sqrt(s) + epsilon)
 
-        return each(moved, parameters, gradients, square), {"step": step, "square": square}
+        return each(moved, parameters, gradients, square), {"square": square}
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Descent):
     """RMSprop with momentum, both corrected for having started at 0.
 
     With t the number of this step, from 1::
@@ -192,24 +183,19 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    def __post_init__(self) -> None:
-        _check(self)
+    def _memory(self, parameters: Any) -> State:
+        return {"m": zeros_like(parameters), "v": zeros_like(parameters)}
 
-    def init(self, parameters: Any) -> State:
-        """Return the state to start with: both means 0."""
-        return {"step": 0.0, "m": zeros_like(parameters), "v": zeros_like(parameters)}
+    def _step(self, parameters: Any, gradients: Any, state: State, rate: Any) -> tuple[Any, State]:
+        return self._decayed(parameters, gradients, state, rate, 0.0)
 
-    def update(self, parameters: Any, gradients: Any, state: State) -> tuple[Any, State]:
-        """Return the parameters after one step, and the state."""
-        return self._update(parameters, gradients, state, 0.0)
-
-    def _update(
-        self, parameters: Any, gradients: Any, state: State, weight_decay: float
+    def _decayed(
+        self, parameters: Any, gradients: Any, state: State, rate: Any, weight_decay: float
     ) -> tuple[Any, State]:
-        rate, step = _rate(self, state)
+        step = state["step"] + 1.0
         keep, epsilon = self.beta_1, self.epsilon
         m = each(lambda m, g: keep * m + (1.0 - keep) * g, state["m"], gradients)
-        v = _mean_square(self.beta_2, state["v"], gradients)
+        v = mean_square(self.beta_2, state["v"], gradients)
         # The corrections are numbers of the step: worked out once, not for each element.
         length = rate / (1.0 - self.beta_1**step)
         widen = 1.0 / math.sqrt(1.0 - self.beta_2**step)
@@ -219,7 +205,7 @@ class Adam:
             start = kept * p if weight_decay else p
             return start - length * m / (widen * np.sqrt(v) + epsilon)
 
-        return each(moved, parameters, m, v), {"step": step, "m": m, "v": v}
+        return each(moved, parameters, m, v), {"m": m, "v": v}
 
 
 @dataclass(frozen=True)
@@ -246,65 +232,5 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def update(self, parameters: Any, gradients: Any, state: State) -> tuple[Any, State]:
-        """Return the parameters after one step, and the state."""
-        return self._update(parameters, gradients, state, self.weight_decay)
-
-
-def each(function: Callable[..., Any], tree: Any, *more: Any) -> Any:
-    """Return the containers of `tree` with `function` of its leaves and those of `more`.
-
-    A leaf that is a Python float stays one, though NumPy's functions would give their own kind.
-
-    Examples
-    --------
-    >>> each(lambda p, g: p - 0.5 * g, {"w": 1.0, "b": 2.0}, {"w": 4.0, "b": 0.0})
-    {'w': -1.0, 'b': 2.0}
-    """
-    leaves, containers = flatten(tree)
-    rows = zip(leaves, *(flatten(one)[0] for one in more), strict=True)
-    return containers.build(_alike(function(*row), row[0]) for row in rows)
-
-
-def zeros_like(tree: Any) -> Any:
-    """Return the containers of `tree` with zeros in them."""
-    return each(lambda p: 0.0 * p if type(p) is float else np.zeros_like(p), tree)
-
-
-def _alike(new: Any, old: Any) -> Any:
-    return new.item() if type(old) is float and isinstance(new, np.generic) else new
-
-
-def _mean_square(keep: float, mean: Any, gradients: Any) -> Any:
-    return each(lambda s, g: keep * s + (1.0 - keep) * (g * g), mean, gradients)
-
-
-def _rate(optimizer: Any, state: State) -> tuple[Any, Any]:
-    """Return the learning rate of this step, and the number of steps with this one."""
-    rate = optimizer.learning_rate
-    if callable(rate):
-        rate = rate(state["step"])
-        if hasattr(rate, "item"):
-            rate = rate.item()  # a Python float, which leaves float32 parameters as they are
-    return rate, state["step"] + 1.0
-
-
-def _check(optimizer: Any) -> None:
-    """Check the settings; make NumPy's numbers Python's, which do not widen float32."""
-    kind = type(optimizer).__name__
-    for setting in fields(optimizer):
-        name, value = setting.name, getattr(optimizer, setting.name)
-        if name == "nesterov" or (name == "learning_rate" and callable(value)):
-            continue
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{kind}: {name} must be a number, not {value!r}") from None
-        low, high = _RANGES.get(name, (0.0, math.inf))
-        if not low <= number < high:
-            span = f"from {low:g} to below {high:g}" if high < math.inf else "0 or more, and finite"
-            raise ValueError(f"{kind}: {name} must be {span}, not {number!r}")
-        object.__setattr__(optimizer, name, number)  # frozen for everybody else
-
-
-_RANGES = dict.fromkeys(("momentum", "decay", "beta_1", "beta_2"), (0.0, 1.0))
+    def _step(self, parameters: Any, gradients: Any, state: State, rate: Any) -> tuple[Any, State]:
+        return self._decayed(parameters, gradients, state, rate, self.weight_decay)
