@@ -291,7 +291,7 @@ def test_nothing_is_said_where_there_is_no_terminal(capsys):
     train(2, progress=True, machine="python")
     said = capsys.readouterr()
     assert said.out == ""
-    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["epoch 1", "epoch 2"]
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
 
 
 class Terminal(io.StringIO):
@@ -303,6 +303,8 @@ def test_a_bar_in_a_terminal(monkeypatch):
     for name in ("NO_COLOR", "FORCE_COLOR", "JUPYTER_COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
+    for name in ("SOON", "WORTH"):  # seconds: three epochs are over before
+        monkeypatch.setattr(f"chainrule.training.progress.{name}", 0.0)
     monkeypatch.setattr(sys, "stderr", Terminal())
     train(3)
     assert "epoch 3/3" in sys.stderr.getvalue() and "cost" in sys.stderr.getvalue()  # type: ignore[attr-defined]
