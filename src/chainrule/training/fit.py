@@ -173,7 +173,7 @@ def fit(
         early_stopping=early_stopping_of(early_stopping),
         callback=_one(callback),
     )  # fmt: skip
-    return loop.run(epochs, shown(progress, epochs))
+    return loop.run(epochs, shown(progress, epochs, standing.epochs))
 
 
 def _checked_optimizer(optimizer: Any) -> Optimizer:

@@ -108,12 +108,13 @@ class Loop:
                 if not means:  # Ctrl-C within the epoch
                     break
                 seen = self._validate(good.parameters, good.carry) if self._validate else {}
-                shown = {name: [number] for name, number in seen.items()}
-                self._history.extend(cost=means, **shown, seconds=[seconds] * len(means))
+                numbers = {"cost": means[-1], **seen, "seconds": seconds}
+                lists = {name: [number] for name, number in numbers.items()}
+                self._history.extend(**lists | {"cost": means, "seconds": [seconds] * len(means)})
                 progress.at(self._epochs - start, means[-1])
                 for k, mean in enumerate(means, self._epochs - len(means) + 1):
-                    progress.epoch(k, mean, seconds)
-                good, is_over = self._judged(good, {"cost": means[-1], **seen, "seconds": seconds})
+                    progress.epoch(k, numbers | {"cost": mean})
+                good, is_over = self._judged(good, numbers)
                 try:
                     if self._callback and self._callback(self._epochs, good) is True:
                         break
@@ -164,7 +165,8 @@ class Loop:
                 last = self._rows - (self._batches - 1) * self._size
                 weighted[-1] = costs[-1] * float(last)
             self._total = _running_sums(np.append(self._total, weighted))
-            tell(self._epochs + self._first / self._batches, costs[-1])
+            rows = min(self._first * self._size, self._rows)
+            tell(self._epochs + self._first / self._batches, self._total / rows)
         if self._first < self._batches:
             self._orders.position = position  # whoever goes on shuffles this epoch again
             return []
