@@ -25,9 +25,9 @@ MANY = 100  # epochs, from which on plain lines are thinned out
 PAUSE = 0.1  # seconds between two of those
 
 _WIDEST, _NARROWEST = 40, 6  # columns of the bar itself
-_screen = (
-    threading.Lock()
-)  # whoever draws a bar has it: two on one terminal would garble each other
+_LONGEST = 1e4 * 3600.0  # seconds: beyond, nobody wants to know
+# Whoever draws a bar has it: two on one terminal would garble each other.
+_screen = threading.Lock()
 
 
 class Silent:
@@ -141,8 +141,12 @@ class Drawn(Silent):
         if not self._is_shown:
             if self._left() < WORTH or not _screen.acquire(blocking=False):
                 return
+            try:
+                self._open()
+            except BaseException:  # a second Ctrl-C: there is nothing to close
+                _screen.release()
+                raise
             self._is_shown = True
-            self._open()
             began = time.perf_counter()
         self._draw()
         now = time.perf_counter()
