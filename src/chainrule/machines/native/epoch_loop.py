@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from ...circuit.circuit import Circuit
 from .builder import Builder, Value, module
+from .conversion import emit_converted
+from .data_rows import DataRows
 from .layout import DTYPES, Layout
 from .lowering import Lowered, lowered
 from .target import host
@@ -25,8 +24,7 @@ def lowered_epoch(
     over: dict[int, int],
     leaves: int,
     rows: int,
-    data: Sequence[np.ndarray[Any, Any]],
-    direct: bool,
+    data: Sequence[DataRows] | None,
     threads: int,
 ) -> tuple[Lowered, str]:
     """Return a step's program, and the text of the module with its loop.
@@ -41,10 +39,8 @@ def lowered_epoch(
         How many inputs are parameters and state; the batch comes after them.
     rows : int
         Rows of a batch.
-    data : sequence of ndarray
-        What the rows are taken from.
-    direct : bool
-        Whether the batch is all of the data, as it lies.
+    data : sequence of DataRows or None
+        What the rows are taken from; None: the frame has the addresses of a batch.
     threads : int
         How many threads may be used.
 
@@ -54,13 +50,11 @@ def lowered_epoch(
         If some value has no machine type.
     """
     made = lowered(circuit, host(), threads, over)
-    builders = loop(made.layout, leaves, rows, data, direct)
+    builders = loop(made.layout, leaves, rows, data)
     return made, module([*made.builders[:-1], *builders])
 
 
-def loop(
-    layout: Layout, leaves: int, rows: int, data: Sequence[np.ndarray[Any, Any]], direct: bool
-) -> list[Builder]:
+def loop(layout: Layout, leaves: int, rows: int, data: Sequence[DataRows] | None) -> list[Builder]:
     """Return `@run(frame, thread)`, the loop, and `@epoch(frame)`, which starts it.
 
     Behind the slots of any program the frame has a pointer to four numbers: the address of the
@@ -79,8 +73,9 @@ def loop(
     order = b.load("ptr", b.address(shared, 0, "i64"))
     costs = b.load("ptr", b.address(shared, 1, "i64"))
     count = b.load("i64", b.address(shared, 2, "i64"))
-    sources = [slot(at + 7 + k) for k in range(len(data))]
-    buffers = [slot(leaves + k) for k in range(len(data))]
+    parts = data or ()
+    sources = [slot(at + 7 + k) for k in range(len(parts))]
+    buffers = [slot(leaves + k) for k in range(len(parts))]
     found = slot(len(layout.inputs))
     kind = layout.outputs[0][0]
     barrier = slot(at + 2) if threads > 1 else None
@@ -90,7 +85,7 @@ def loop(
             emit_barrier(b, barrier)
 
     def batch(index: Value) -> None:
-        if not direct:
+        if parts:
             first = b.mul(index, Value("i64", str(rows)))
             begin, end = _share(b, thread, rows, threads)
             more = b.compare("slt", b.add(index, Value("i64", "1")), count)
@@ -100,8 +95,8 @@ def loop(
                 at_row = b.address(order, b.add(first, k), "i64")
                 source = b.load("i64", at_row)
                 following = b.load("i64", b.address(at_row, ahead, "i64"))
-                for array, origin, buffer in zip(data, sources, buffers, strict=True):
-                    _copy_row(b, array, origin, source, following, buffer, k)
+                for part, origin, buffer in zip(parts, sources, buffers, strict=True):
+                    _copy_row(b, part, origin, source, following, buffer, k)
 
             b.loop(begin, end, 1, row)
             wait()
@@ -129,7 +124,7 @@ def loop(
 
         if threads > 1:
             b.when(b.compare("eq", thread, Value("i64", "0")), note)
-            if direct or len(layout.over) < leaves:
+            if not parts or len(layout.over) < leaves:
                 wait()  # else they meet when the next batch is gathered
         else:
             note()
@@ -169,17 +164,22 @@ def _copy(b: Builder, source: Value, to: Value, size: int) -> None:
 
 
 def _copy_row(
-    b: Builder, array: np.ndarray[Any, Any], origin: Value, source: Value, following: Value,
-    buffer: Value, k: Value,
+    b: Builder, part: DataRows, origin: Value, source: Value, following: Value, buffer: Value,
+    k: Value,
 ) -> None:  # fmt: skip
     """Copy one example into the batch, and fetch the one that comes next in its place."""
-    size = array.itemsize * math.prod(array.shape[1:])
-    width = Value("i64", str(size))
-    start = b.address(origin, b.mul(source, width), "i8")
-    _copy(b, start, b.address(buffer, b.mul(k, width), "i8"), size)
+    size = part.array.itemsize * part.elements
+    apart = Value("i64", str(part.array.strides[0]))
+    start = b.address(origin, b.mul(source, apart), "i8")
+    width = Value("i64", str(part.dtype.itemsize * part.elements))
+    place = b.address(buffer, b.mul(k, width), "i8")
+    if part.is_copied:
+        _copy(b, start, place, size)
+    else:
+        emit_converted(b, part, start, place)
     if size < _LONG_ROW:
         return
-    following_at = b.address(origin, b.mul(following, width), "i8")
+    following_at = b.address(origin, b.mul(following, apart), "i8")
     b.declared.setdefault("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
 
     def fetch(line: Value) -> None:
