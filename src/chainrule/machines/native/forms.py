@@ -282,6 +282,26 @@ def _as_kind(graph: Graph, x: Access, kind: str) -> Access:
     return graph.whole(made)
 
 
+def _random(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    (key,) = sources
+    value = graph.columns.values[row]
+    if graph.nodes[key.node].kind not in ("i32", "i64") or np.size(value) >= 2**32:
+        return None
+    key = key if key.strides == (1,) else graph.copy(key)
+    made = graph.node(
+        "own",
+        gate.name,
+        kind_of(value),
+        np.shape(value),
+        operands=[key],
+        settings=settings,
+        row=row,
+    )
+    return graph.whole(made)
+
+
 _Form = Callable[["Graph", int, Gate, list[Access], dict[str, Any]], Access | None]
 FORMS: dict[str, _Form] = {
     **dict.fromkeys(("positive", "copy", "item"), _same),
@@ -303,4 +323,5 @@ FORMS: dict[str, _Form] = {
     "set_index": _set_index,
     "pad": _pad,
     "matmul": _matmul,
+    "random_uniform": _random,
 }

@@ -13,9 +13,11 @@ from .graph import Graph
 from .loops import Emitted
 from .nodes import Node
 from .target import Target
+from .threefry import emit_random
 
 KERNELS: dict[str, Callable[[Graph, Node, Target, str], Emitted]] = {
     "index": emit_gather,
     "scatter": emit_scatter,
+    "random_uniform": emit_random,
 }
 """By the gate's name: `emit(graph, node, target, name)` gives the function and its arguments."""
