@@ -34,10 +34,30 @@ if TYPE_CHECKING:
         softplus,
         tanh,
     )
+    from .networks.activation import Activation
+    from .networks.batch_norm import BatchNorm
+    from .networks.dense import Dense
+    from .networks.dropout import Dropout
+    from .networks.embedding import Embedding
+    from .networks.flatten import Flatten, Reshape
+    from .networks.layer import Layer
+    from .networks.layer_norm import LayerNorm
+    from .networks.network import Network
+    from .training.adaptive import Adadelta, Adagrad, Lion
     from .training.checkpoint import load_fit, save_fit
+    from .training.clipping import Clipped, MaxNorm
+    from .training.early_stopping import EarlyStopping
     from .training.fit import fit
     from .training.history import History
     from .training.optimizers import SGD, Adam, AdamW, RMSprop
+    from .training.schedules import (
+        CosineDecay,
+        ExponentialDecay,
+        OneCycle,
+        Plateau,
+        StepDecay,
+        WarmUp,
+    )
 
 __version__ = "0.1.0"
 
@@ -54,7 +74,23 @@ _HOMES = {
         ("grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"),
         "differentiate.transforms",
     ),
+    "Activation": "networks.activation",
+    "BatchNorm": "networks.batch_norm",
+    "Dense": "networks.dense",
+    "Dropout": "networks.dropout",
+    "EarlyStopping": "training.early_stopping",
+    "Embedding": "networks.embedding",
+    "Layer": "networks.layer",
+    "LayerNorm": "networks.layer_norm",
+    "Network": "networks.network",
+    **dict.fromkeys(("Flatten", "Reshape"), "networks.flatten"),
+    **dict.fromkeys(("Adadelta", "Adagrad", "Lion"), "training.adaptive"),
+    **dict.fromkeys(("Clipped", "MaxNorm"), "training.clipping"),
     **dict.fromkeys(("load_fit", "save_fit"), "training.checkpoint"),
+    **dict.fromkeys(
+        ("CosineDecay", "ExponentialDecay", "OneCycle", "Plateau", "StepDecay", "WarmUp"),
+        "training.schedules",
+    ),
     **dict.fromkeys(("Adam", "AdamW", "RMSprop", "SGD"), "training.optimizers"),
     **dict.fromkeys(
         (
@@ -67,13 +103,35 @@ _HOMES = {
 
 __all__ = [
     "SGD",
+    "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "BatchNorm",
     "ChainruleError",
     "Circuit",
+    "Clipped",
+    "CosineDecay",
+    "Dense",
+    "Dropout",
+    "EarlyStopping",
+    "Embedding",
+    "ExponentialDecay",
+    "Flatten",
     "History",
+    "Layer",
+    "LayerNorm",
+    "Lion",
+    "MaxNorm",
+    "Network",
+    "OneCycle",
+    "Plateau",
     "RMSprop",
+    "Reshape",
+    "StepDecay",
     "Variable",
+    "WarmUp",
     "__version__",
     "check_gradients",
     "compile",

@@ -11,7 +11,8 @@ otherwise while it is trained (dropout, batch normalisation) gives `train` and `
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import MISSING, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,7 +22,31 @@ Shape = tuple[int, ...]
 
 
 class Layer:
-    """Passes a batch on as it is; the layers override what they change."""
+    """Passes a batch on as it is; the layers override what they change.
+
+    Attributes
+    ----------
+    reads_integers : bool
+        Whether it takes integers; all other layers take floats of the network's dtype.
+    """
+
+    reads_integers: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        # A dataclass writes no repr where there is one: so all layers have this shorter one.
+        cls.__repr__ = Layer.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """Return the call that makes it, without what is as it is by default."""
+        parts = []
+        for one in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, one.name)
+            if one.default is MISSING:
+                parts.append(repr(value))
+            elif value != one.default:
+                said = getattr(value, "__name__", None) or repr(value)
+                parts.append(said if one.name == "activation" else f"{one.name}={said}")
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def parameters(self, generator: np.random.Generator, dtype: np.dtype[Any]) -> Arrays:
         """Return the parameters to start with, drawn from the generator."""

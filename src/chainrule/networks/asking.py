@@ -1,0 +1,71 @@
+"""Asking a network about many examples: block by block, in machine code where it pays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..differentiate.compiled import compile
+from .forward import Layers, predict
+
+BLOCK = 512  # examples: large beside the call, small beside the caches
+
+Array = np.ndarray[Any, Any]
+
+
+class Asking:
+    """The forward pass of layers, for any number of examples.
+
+    A block or less is run by NumPy as it is written: nothing has to be compiled for it. Of more,
+    each block has the same shape, so that one program serves them all; the last is filled up with
+    zeros, since in a forward pass no example sees another.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        What the examples go through.
+    threads : int, optional
+        How many threads the program may use.
+    """
+
+    def __init__(self, layers: Layers, threads: int | None = None) -> None:
+        self._layers = layers
+
+        def outputs(parameters: Any, carried: Any, x: Any) -> Any:
+            return predict(layers, parameters, carried, x)
+
+        self._compiled = compile(outputs, threads=threads)
+
+    def __call__(self, parameters: Any, carried: Any, x: Array, dtype: Any = None) -> Array:
+        """Return the outputs for the examples.
+
+        Parameters
+        ----------
+        parameters, carried : list of dict
+            Of the layers.
+        x : ndarray, shape (n, ...)
+            The examples.
+        dtype : dtype, optional
+            What blocks of them are brought to.
+        """
+        n = len(x)
+        if n <= BLOCK:
+            with np.errstate(all="ignore"):
+                return np.asarray(predict(self._layers, parameters, carried, _as(x, dtype)))
+        made: Array | None = None
+        for first in range(0, n, BLOCK):
+            block = _as(x[first : first + BLOCK], dtype)
+            rows = len(block)
+            if rows < BLOCK:
+                block = np.concatenate([block, np.zeros((BLOCK - rows, *x.shape[1:]), block.dtype)])
+            outputs = self._compiled(parameters, carried, np.ascontiguousarray(block))
+            if made is None:
+                made = np.empty((n, *outputs.shape[1:]), outputs.dtype)
+            made[first : first + rows] = outputs[:rows]
+        assert made is not None
+        return made
+
+
+def _as(x: Array, dtype: Any) -> Array:
+    return x if dtype is None else x.astype(dtype, copy=False)

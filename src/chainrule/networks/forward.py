@@ -1,0 +1,68 @@
+"""Layers one after the other: the shapes between them, and a batch on its way through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ShapeError
+from ..tracing.sites import here
+from .activation import Activation
+from .layer import Arrays, Layer, Shape
+
+Layers = Sequence[Layer]
+
+
+def shape_through(layers: Layers, inputs: Shape) -> Shape:
+    """Return the shape of one example's outputs, from that of its inputs.
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives; it says which.
+    """
+    shape = inputs
+    for number, layer in enumerate(layers):
+        try:
+            shape = layer.outputs(shape)
+        except ShapeError as reason:
+            place = f"{here()}layers[{number}]"
+            raise ShapeError(f"{place}: {str(reason).removeprefix(here())}") from None
+    return shape
+
+
+def train(layers: Layers, parameters: Any, carried: Any, x: Any) -> tuple[Any, list[Any]]:
+    """Return the outputs for a batch that is learned from, and what is carried on."""
+    onward = []
+    for layer, p, kept in zip(layers, parameters, carried, strict=True):
+        x, kept = layer.train(p, x, kept)
+        onward.append(kept)
+    return x, onward
+
+
+def predict(layers: Layers, parameters: Any, carried: Any, x: Any) -> Any:
+    """Return the outputs for a batch that is asked about."""
+    for layer, p, kept in zip(layers, parameters, carried, strict=True):
+        x = layer.predict(p, x, kept)
+    return x
+
+
+def without_link(layers: Layers, link: str | None) -> tuple[Layer, ...]:
+    """Return the layers without a last activation that the cost takes on itself.
+
+    A cost of logits followed by its link is exact where the activation's own outputs have
+    rounded to 0 or 1. A layer that goes leaves its place to one that passes on what it gets.
+    """
+    last: Any = layers[-1]
+    if link is None or getattr(last, "activation", None) != link:
+        return tuple(layers)
+    if isinstance(last, Activation):
+        return (*layers[:-1], Layer())
+    return (*layers[:-1], replace(last, activation=None))
+
+
+def begun(layers: Layers, generator: Any, dtype: Any) -> tuple[list[Arrays], list[Arrays]]:
+    """Return the parameters of all layers, and what they carry, drawn in their order."""
+    parameters = [layer.parameters(generator, dtype) for layer in layers]
+    return parameters, [layer.carried(generator, dtype) for layer in layers]

@@ -1,0 +1,82 @@
+"""Scores: what a network is worth on examples that it does not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..tracing.sites import here
+from . import forward
+from .asking import Asking
+from .metrics import metric_of
+from .objective import example_weights
+from .targets import as_labels, checked_targets
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+class Scores:
+    """Examples, what is wanted for them, and how the answers are judged.
+
+    Parameters
+    ----------
+    net : Network
+        What is asked; its parameters are handed over each time.
+    x, y : array
+        Examples and targets.
+    sample_weight : array, shape (n,), optional
+        How much each example counts.
+    metrics : sequence of str or callable, optional
+        By default "accuracy" for classes and "r2" for numbers.
+    name : str
+        How errors call them.
+    """
+
+    def __init__(
+        self, net: Network, x: Any, y: Any, sample_weight: Any = None, *, metrics: Any = None,
+        name: str = "",
+    ) -> None:  # fmt: skip
+        names = (f"{name}[0]", f"{name}[1]") if name else ("x", "y")
+        self._x = net.as_inputs(x, name=names[0])
+        shape = forward.shape_through(net.layers, self._x.shape[1:])
+        self._cost = net.cost.for_targets(y, shape)
+        self._y = checked_targets(self._cost, y, shape, net.dtype, name=names[1])
+        if len(self._y) != len(self._x):
+            raise ShapeError(
+                f"{here()}{names[0]} has {len(self._x)} rows and {names[1]} has {len(self._y)}: "
+                "they must have one row for each example."
+            )
+        self._weights = example_weights(
+            self._y, sample_weight, None, np.float64, self._cost.classifies
+        )
+        if metrics is None:
+            metrics = ("accuracy",) if self._cost.classifies else ("r2",)
+        elif isinstance(metrics, str) or callable(metrics):
+            metrics = (metrics,)
+        self._metrics = [metric_of(one) for one in metrics]
+        self._asking = Asking(forward.without_link(net.layers, self._cost.link))
+        self._truth = as_labels(self._y) if self._cost.classifies else self._cost.decide(self._y)
+
+    def of(self, parameters: Any, carried: Any) -> dict[str, float]:
+        """Return the mean cost and the metrics by name."""
+        outputs = self._asking(parameters, carried, self._x)
+        with np.errstate(all="ignore"):
+            each = np.asarray(self._cost.each(outputs, self._y), np.float64)
+        found = {"cost": float(np.average(each, weights=self._weights) if each.ndim else each)}
+        for metric in self._metrics:
+            found[metric.name] = float(
+                metric(self._truth, self._cost.decide(outputs), self._weights)
+            )
+        return found
+
+    def held_out(self, carries: bool, carried: Any) -> Callable[..., dict[str, float]]:
+        """Return the validation that `fit` takes: the same numbers, named `val_...`."""
+
+        def named(parameters: Any, carry: Any) -> dict[str, float]:
+            return {f"val_{key}": number for key, number in self.of(parameters, carry).items()}
+
+        return named if carries else lambda parameters: named(parameters, carried)

@@ -1,0 +1,183 @@
+"""Training a network: what `Network.fit` hands to `fit`, and what it takes from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import NonFiniteCostError, ShapeError
+from ..tracing.sites import here
+from ..training.checkpoint import load_fit, load_metadata, save_fit
+from ..training.fit import fit
+from ..training.history import History
+from ..training.optimizers import Adam
+from ..training.result import FitResult, FitState
+from . import forward
+from .files import check_same, record
+from .objective import example_weights, objective
+from .scores import Scores
+from .targets import check_several_classes, checked_targets
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = np.ndarray[Any, Any]
+
+
+def train(
+    net: Network,
+    x: Any,
+    y: Any,
+    *,
+    epochs: int,
+    batch_size: int | None,
+    optimizer: Any,
+    validation_data: Any,
+    validation_fraction: float,
+    sample_weight: Any,
+    class_weight: Any,
+    metrics: Any,
+    early_stopping: Any,
+    callback: Any,
+    log: Any,
+    checkpoint: Any,
+    resume: bool,
+    seed: Any,
+    **settings: Any,
+) -> History:
+    """Train a network; the settings are those of `Network.fit`."""
+    inputs = net.as_inputs(x)
+    outputs = forward.shape_through(net.layers, inputs.shape[1:])
+    cost = net.cost.for_targets(y, outputs)
+    targets = checked_targets(cost, y, outputs, net.dtype)
+    if len(targets) != len(inputs):
+        raise ShapeError(
+            f"{here()}x has {len(inputs)} rows and y has {len(targets)}: they must have one row "
+            "for each example. Is one of them transposed?"
+        )
+    check_several_classes(cost, targets)
+    weights = example_weights(targets, sample_weight, class_weight, net.dtype, cost.classifies)
+    data = [inputs, targets] if weights is None else [inputs, targets, weights]
+    net.cost = cost
+    scores = None
+    if validation_data is not None:
+        pair = _checked_pair(validation_data)
+        scores = Scores(net, *pair, metrics=metrics, name="validation_data")
+    elif validation_fraction:
+        held_out, kept = _split(len(inputs), validation_fraction, seed)
+        scores = Scores(net, inputs[held_out], targets[held_out], metrics=metrics)
+        data = [array[kept] for array in data]
+    values, state, earlier = _standing(net, checkpoint, resume)
+    carries = any(net.carried)
+    callbacks: list[Callable[..., Any]] = []
+    saver = None
+    if checkpoint is not None:
+        saver = _Saver(checkpoint, record(net), earlier)
+        callbacks.append(saver)
+    if callback is not None:
+        callbacks += callback if isinstance(callback, Sequence) else [callback]
+    size = None if batch_size is None else min(batch_size, len(data[0]))
+    done = 0 if state is None else state.epochs
+    try:
+        result = fit(
+            objective(forward.without_link(net.layers, cost.link), cost, net.l1, net.l2, carries),
+            values[0],
+            tuple(data),
+            epochs=max(epochs - done, 0) if resume else epochs,
+            batch_size=size,
+            optimizer=Adam() if optimizer is None else optimizer,
+            carry=values[1] if carries else None,
+            validation=None if scores is None else scores.held_out(carries, net.carried),
+            early_stopping=early_stopping,
+            callback=callbacks or None,
+            seed=net.generator if seed is None else seed,
+            state=state,
+            **settings,
+        )
+    except NonFiniteCostError as stopped:
+        _take(net, stopped.result, earlier)
+        raise
+    _take(net, result, earlier, best=early_stopping)
+    if saver is not None and saver.latest is not result.state:
+        saver(result.epochs, result)
+    return net.history
+
+
+def _take(net: Network, result: FitResult, earlier: History, best: Any = None) -> None:
+    """Let the network have what training came to; with early stopping, the best of it."""
+    net.state = result.state
+    net.history = _joined(earlier, result.history)
+    net.last = (result.parameters, result.carry)
+    kept = result.best if best else None
+    net.parameters = kept.parameters if kept else result.parameters
+    carry = kept.carry if kept else result.carry
+    if carry is not None:
+        net.carried = carry
+
+
+def _standing(
+    net: Network, checkpoint: Any, resume: bool
+) -> tuple[tuple[Any, Any], FitState | None, History]:
+    """Return where to start: parameters and carry, the state, and the history up to there."""
+    if not resume:
+        return (net.parameters, net.carried), None, History()
+    if checkpoint is None:
+        if net.state is None or net.last is None:
+            return (net.parameters, net.carried), None, History()
+        return net.last, net.state, net.history
+    if not os.path.exists(checkpoint):
+        return (net.parameters, net.carried), None, History()
+    saved = load_fit(checkpoint)
+    check_same(net, load_metadata(checkpoint)["notes"], checkpoint)
+    return (saved.parameters, saved.carry), saved.state, saved.history
+
+
+def _joined(earlier: History, later: History) -> History:
+    if not earlier.entries:
+        return later
+    if not later.entries:
+        return earlier
+    both = History(earlier)
+    both.extend(**later)
+    return both
+
+
+class _Saver:
+    """Writes a checkpoint after each epoch."""
+
+    def __init__(self, path: Any, network: dict[str, Any], earlier: History) -> None:
+        self._path, self._notes, self._earlier = path, {"network": network}, earlier
+        self.latest: FitState | None = None
+
+    def __call__(self, epoch: int, result: FitResult) -> None:
+        whole = replace(result, history=_joined(self._earlier, result.history))
+        save_fit(self._path, whole, notes=self._notes)
+        self.latest = result.state
+
+
+def _checked_pair(data: Any) -> tuple[Any, ...]:
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise TypeError(
+            f"{here()}validation_data must be (x, y) or (x, y, sample_weight), not a "
+            f"{type(data).__name__}"
+        )
+    return tuple(data)
+
+
+def _split(n: int, fraction: float, seed: Any) -> tuple[Array, Array]:
+    """Return the rows that are held out and those that are learned from, drawn by a seed."""
+    if not 0.0 < fraction < 1.0:
+        raise ValueError(f"{here()}validation_fraction must be between 0 and 1, not {fraction!r}")
+    count = round(fraction * n)
+    if not 0 < count < n:
+        raise ValueError(
+            f"{here()}validation_fraction={fraction} of {n} examples leaves "
+            f"{'none to hold out' if not count else 'none to learn from'}."
+        )
+    # An integer seed, or 0: whoever resumes must hold out the same examples again.
+    order = np.random.default_rng(seed if isinstance(seed, int) else 0).permutation(n)
+    return np.sort(order[:count]), np.sort(order[count:])
