@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from ..tracing.sites import here
 from ..training.batches import whole
 from .activations import activation_of, checked_activation
-from .initialisers import initialiser_of, initial
+from .initialisers import initial, initialiser_of
 from .layer import Array, Arrays, Layer, Shape
 
 
