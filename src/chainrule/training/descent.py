@@ -39,6 +39,8 @@ class Descent:
     def update(self, parameters: Any, gradients: Any, state: State) -> tuple[Any, State]:
         """Return the parameters after one step, and the state."""
         rate = rate_at(self.learning_rate, state["step"], state.get("schedule", {}))
+        if hasattr(rate, "item"):
+            rate = rate.item()  # a Python float, which leaves float32 parameters as they are
         moved, memory = self._step(parameters, gradients, state, rate)
         return moved, {**state, "step": state["step"] + 1.0, **memory}
 

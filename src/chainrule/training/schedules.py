@@ -367,16 +367,10 @@ def begin(schedule: Any) -> ScheduleState:
 
 
 def rate_at(schedule: Any, step: Any, state: ScheduleState) -> Any:
-    """Return the learning rate after so many steps, of a schedule or a plain learning rate.
-
-    It is a Python float, or traced like one, which leaves float32 parameters as they are.
-    """
-    rate = schedule
+    """Return the learning rate after so many steps, of a schedule or a plain learning rate."""
     if hasattr(schedule, "begin"):
-        rate = schedule.at(step, state)
-    elif callable(schedule):
-        rate = schedule(step)
-    return rate.item() if hasattr(rate, "item") else rate
+        return schedule.at(step, state)
+    return schedule(step) if callable(schedule) else schedule
 
 
 def after_epoch(schedule: Any, state: ScheduleState, numbers: Mapping[str, float]) -> ScheduleState:
