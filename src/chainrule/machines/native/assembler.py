@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .convolution_tiles import emit_convolution
 from .epilogue import emit_epilogue, emit_turned
 from .graph import Graph
 from .layout import STOPPABLE, Layout
@@ -19,7 +20,7 @@ from .memory import ALIGNMENT, Span, offsets
 from .nodes import Access, Node
 from .own import KERNELS
 from .program import Body, Places, Program, Step, nodes_of, stride_of
-from .schedule import Kernel, Schedule, is_over, leaves, plan
+from .schedule import SOURCES, Kernel, Schedule, is_over, leaves, plan
 from .target import Target
 from .values import Stream, aligned, is_immediate
 
@@ -137,12 +138,12 @@ class Assembler:
         found = {n.number for n in self.outputs} | {n.number for n, _ in self.guards}
         for at, kernel in enumerate(schedule.kernels):
             for node in nodes_of(kernel):
-                if node.form != "product":
+                if node.form not in SOURCES:
                     found.add(node.number)
                 for access, same in leaves(graph, node, schedule.stored):
                     source = graph.nodes[access.node]
                     here = schedule.place.get(source.number) == at
-                    if not (same and here and source.form == "product"):
+                    if not (same and here and source.form in SOURCES):
                         found.add(source.number)
         return found
 
@@ -173,6 +174,8 @@ class Assembler:
         graph, stored = self.graph, self.schedule.stored
         if product is None:
             emitted = emit_loops(graph, stored, loops, self.target, "k")
+        elif product.form == "convolution":
+            emitted = emit_convolution(graph, stored, product, loops, self.target, "k")
         else:
             emitted = emit_epilogue(graph, stored, product, loops, self.target, "k", threads)
         wide = self._is_wide(emitted, threads)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -402,6 +403,14 @@ class Builder:
             )
         self.start(after)
         return names
+
+    @contextmanager
+    def thrown_away(self) -> Iterator[None]:
+        """Forget at the end what is written meanwhile: to see how long it is."""
+        kept = list(self.lines), self._count, self._labels, self.block
+        yield
+        self.lines[:] = kept[0]
+        self._count, self._labels, self.block = kept[1:]
 
     def when(
         self,

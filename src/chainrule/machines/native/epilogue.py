@@ -1,7 +1,8 @@
 """Emit a matrix product with what follows it: bias, activation, its gradient, the update.
 
 The product's sums are in registers when they are finished; the members of its kernel are computed
-from them there and then, so that the product itself is often never written to memory.
+from them there and then, so that the product itself is often never written to memory. `Writer` is
+what every such kernel shares, whatever makes the sums; `convolution_tiles` has another.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def emit_epilogue(
     threads: int = 1,
 ) -> Emitted:  # fmt: skip
     """Return the function of a product kernel."""
-    return _Writer(graph, stored, node, loops, target, name, threads).emitted()
+    return _Products(graph, stored, node, loops, target, name, threads).emitted()
 
 
 def emit_turned(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
@@ -75,13 +76,36 @@ def emit_turned(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
     return Emitted(b, keys, count, False, cost_of_all, 0, ["transpose"])
 
 
-class _Writer:
+class Writer:
+    """Writes a kernel whose elements come from registers; `_sums` says how they are made.
+
+    Parameters
+    ----------
+    graph : Graph
+        The nodes.
+    stored : set of int
+        Nodes that are read from memory.
+    node : Node
+        What makes the elements. Its operands are read as they are, its last axis by vectors.
+    loops : Loops
+        The members.
+    target : Target
+        The processor.
+    name : str
+        The function's.
+    scratch : int
+        Bytes of workspace that each thread needs.
+    """
+
+    inner = 1
+    """How many products are summed for one element."""
+
     def __init__(
         self, graph: Graph, stored: set[int], node: Node, loops: Loops, target: Target, name: str,
-        threads: int,
+        scratch: int = 0,
     ) -> None:  # fmt: skip
         self.graph, self.node, self.loops, self.target = graph, node, loops, target
-        self.product = product_of(node, threads)
+        self.scratch = scratch
         roots = [a for a, _ in loops.stores] + [n.operands[0] for n, _ in loops.reductions]
         given = {a.node for a, _ in loops.stores if graph.nodes[a.node].form == "each"}
         given.add(node.number)
@@ -89,7 +113,6 @@ class _Writer:
         self.width = target.lanes(node.kind)
         self.streams = self.expressions.streams
         x, y = node.operands
-        self.a, self.y = aligned(x, x.shape), aligned(y, y.shape)
         keys: dict[tuple[str, int, int], None] = {
             ("in", x.node, x.offset): None,
             ("in", y.node, y.offset): None,
@@ -99,7 +122,6 @@ class _Writer:
         for _, s in [*loops.stores, *loops.reductions]:
             keys[("out", s.node, s.offset)] = None
         self.keys = list(keys)
-        self.scratch = scratch_bytes(self.product, target)
         arguments = [("ptr", f"p{k}") for k in range(len(keys))]
         if self.scratch:
             arguments.append(("ptr", "scratch"))
@@ -110,7 +132,8 @@ class _Writer:
         self.levels = self.expressions.levels(self.streams, rank)
 
     def emitted(self) -> Emitted:
-        b, batch = self.b, self.loops.domain[:-2]
+        """Return the function."""
+        b = self.b
         for node, s in self.loops.reductions:
             self._clear(node, s)
         # A sum over everything is kept in a vector on the stack, which LLVM keeps in a register.
@@ -123,7 +146,7 @@ class _Writer:
                 self.totals[node.number] = place
         self.fixed: dict[object, Value] = {}
         self._invariant()
-        self._batches(0, [])
+        self._sums(Value("i64", "%first"), Value("i64", "%last"))
         for node, s in self.loops.reductions:
             if node.number in self.totals:
                 place = self.totals[node.number]
@@ -131,16 +154,24 @@ class _Writer:
                 out = self.named[("out", s.node, s.offset)]
                 store(b, across(b, node.gate, value), out, 0, 0, None, 1)
         b.ret()
-        count = pieces(self.product, self.target)
+        count = self._pieces()
         arguments = [(node, offset) for _, node, offset in self.keys]
-        work = math.prod(batch) * self.product.rows * self.product.columns
-        body = self.product.inner + sum(cost(n) for n in self.expressions.inlined) + 2
+        work = math.prod(self.loops.domain)
+        body = self.inner + sum(cost(n) for n in self.expressions.inlined) + 2
         total = work * body / self.width
         partial = bool(self.loops.reductions) and count > 1
         gates = [self.node.gate, *(n.gate for n in self.expressions.inlined)]
         gates += [n.gate for n, _ in self.loops.reductions]
-        operations = work * (2 * self.product.inner + len(gates) - 1)
+        operations = work * (2 * self.inner + len(gates) - 1)
         return Emitted(b, arguments, count, partial, total, self.scratch, gates, operations)
+
+    def _pieces(self) -> int:
+        """Return into how many pieces of work for threads the kernel is cut."""
+        raise NotImplementedError
+
+    def _sums(self, first: Value, last: Value) -> None:
+        """Emit the pieces [first, last): make sums, and hand them to `_finish`."""
+        raise NotImplementedError
 
     def _clear(self, node: Node, s: Stream) -> None:
         b, kind = self.b, MEMORY.get(node.kind, node.kind)
@@ -164,51 +195,6 @@ class _Writer:
             if self.levels[node.number] == 0:
                 self.fixed[node.number] = self._computed(self.fixed, node)
 
-    def _batches(self, axis: int, indexes: list[Value]) -> None:
-        """Loop over the batch, then the product."""
-        b = self.b
-        if axis < self.rank - 2:
-            b.loop(
-                0,
-                self.loops.domain[axis],
-                1,
-                lambda index: self._batches(axis + 1, [*indexes, index]),
-            )
-            return
-        kind = self.node.kind
-        x = self._moved(self.named[("in", self.a.node, self.a.offset)], self.a, indexes, kind)
-        y = self._moved(self.named[("in", self.y.node, self.y.offset)], self.y, indexes, kind)
-        scratch = Value("ptr", "%scratch") if self.scratch else None
-
-        def finish(i: Value, j: Value, value: Value, mask: Value | None) -> None:
-            self._finish([*indexes, i, j], value, mask)
-
-        first, last = Value("i64", "%first"), Value("i64", "%last")
-        far = [named for named in self._all_streams() if self._is_far(named)]
-
-        def fetch(i: Value, j: Value) -> None:
-            for key, s in far:
-                pointer = self._moved(self.named[key], s, [*indexes, i, j], self._kind_of(s))
-                b.declared.setdefault(
-                    "llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-                )
-                b.emit(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 3, i32 1)")
-
-        emit_product(b, self.product, x, y, scratch, first, last, finish, fetch if far else None)
-
-    def _all_streams(self) -> list[tuple[tuple[str, int, int], Stream]]:
-        """Return what the epilogue reads, by the names of the pointers."""
-        return [(("in", s.node, s.offset), s) for s in self.streams.values()]
-
-    def _kind_of(self, s: Stream) -> str:
-        return self.graph.nodes[s.node].kind
-
-    def _is_far(self, named: tuple[tuple[str, int, int], Stream]) -> bool:
-        """Whether a stream has an element for each of the product's, and too many to be near."""
-        _, s = named
-        size = self.graph.nodes[s.node].size
-        return bool(s.strides[-1] == 1 and s.strides[-2]) and size > _NEAR
-
     def _moved(self, pointer: Value, s: Stream, indexes: list[Value], kind: str) -> Value:
         """Return a pointer moved along the first axes."""
         b = self.b
@@ -219,10 +205,9 @@ class _Writer:
         return pointer
 
     def _finish(self, indexes: list[Value], value: Value, mask: Value | None) -> None:
-        """Compute the members from one vector of the product, and store them."""
+        """Compute the members from one vector of sums, and store them."""
         b = self.b
-        columns = self.product.columns
-        count = self.width if mask is None else columns % self.width
+        count = self.width if mask is None else self.node.shape[-1] % self.width
         known = dict(self.fixed)
         known[self.node.number] = value
         for access, s in self.streams.items():
@@ -284,3 +269,70 @@ class _Writer:
                 node.kind if not wanted or node.kind == "i1" else wanted, number_of(node)
             )
         return known[node.number]
+
+
+class _Products(Writer):
+    """The sums are those of matrix products, one for each place of the batch."""
+
+    def __init__(
+        self, graph: Graph, stored: set[int], node: Node, loops: Loops, target: Target, name: str,
+        threads: int,
+    ) -> None:  # fmt: skip
+        self.product = product_of(node, threads)
+        self.inner = self.product.inner
+        self.operands = [aligned(x, x.shape) for x in node.operands]
+        scratch = scratch_bytes(self.product, target)
+        super().__init__(graph, stored, node, loops, target, name, scratch)
+
+    def _pieces(self) -> int:
+        return pieces(self.product, self.target)
+
+    def _sums(self, first: Value, last: Value) -> None:
+        self.first, self.last = first, last
+        self._batches(0, [])
+
+    def _batches(self, axis: int, indexes: list[Value]) -> None:
+        """Loop over the batch, then the product."""
+        b = self.b
+        if axis < self.rank - 2:
+            b.loop(
+                0,
+                self.loops.domain[axis],
+                1,
+                lambda index: self._batches(axis + 1, [*indexes, index]),
+            )
+            return
+        x, y = (
+            self._moved(self.named[("in", s.node, s.offset)], s, indexes, self.node.kind)
+            for s in self.operands
+        )
+        scratch = Value("ptr", "%scratch") if self.scratch else None
+
+        def finish(i: Value, j: Value, value: Value, mask: Value | None) -> None:
+            self._finish([*indexes, i, j], value, mask)
+
+        first, last = self.first, self.last
+        far = [named for named in self._all_streams() if self._is_far(named)]
+
+        def fetch(i: Value, j: Value) -> None:
+            for key, s in far:
+                pointer = self._moved(self.named[key], s, [*indexes, i, j], self._kind_of(s))
+                b.declared.setdefault(
+                    "llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+                )
+                b.emit(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 3, i32 1)")
+
+        emit_product(b, self.product, x, y, scratch, first, last, finish, fetch if far else None)
+
+    def _all_streams(self) -> list[tuple[tuple[str, int, int], Stream]]:
+        """Return what the epilogue reads, by the names of the pointers."""
+        return [(("in", s.node, s.offset), s) for s in self.streams.values()]
+
+    def _kind_of(self, s: Stream) -> str:
+        return self.graph.nodes[s.node].kind
+
+    def _is_far(self, named: tuple[tuple[str, int, int], Stream]) -> bool:
+        """Whether a stream has an element for each of the product's, and too many to be near."""
+        _, s = named
+        size = self.graph.nodes[s.node].size
+        return bool(s.strides[-1] == 1 and s.strides[-2]) and size > _NEAR

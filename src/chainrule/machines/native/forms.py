@@ -16,6 +16,7 @@ import numpy as np
 
 from ...gates import Gate
 from ...gates.rules import axes_of
+from .convolution import convolved
 from .indices import add_along, add_at, read_along, read_at
 from .nodes import (
     FLOATS,
@@ -29,6 +30,7 @@ from .nodes import (
     restrided,
     sliced,
 )
+from .orders import innermost_axis, padded, permuted
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -57,10 +59,7 @@ def _astype(
         return sources[0]
     if kind not in FLOATS.values():
         return None  # a float too large for an integer: NumPy's own answer depends on the machine
-    made = graph.node(
-        "each", "copy", kind, np.shape(value), operands=sources, operand_kind=kind, row=row
-    )
-    return graph.whole(made)
+    return graph.each("copy", kind, np.shape(value), sources, operand_kind=kind, row=row)
 
 
 def _transpose(
@@ -215,11 +214,10 @@ def _pad(
     ):
         return None
     (x,) = sources
-    widths = np.broadcast_to(settings["pad_width"], (len(x.shape), 2))
-    made = _pieces(graph, row, [x], float(fill))
-    part = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(widths, x.shape, strict=True))
-    made.places.append(_place(graph, made, part))
-    return graph.whole(made)
+    widths = [
+        (int(a), int(b)) for a, b in np.broadcast_to(settings["pad_width"], (len(x.shape), 2))
+    ]
+    return padded(graph, x, widths, float(fill), row, innermost_axis(graph, x))
 
 
 def _reduce(
@@ -238,11 +236,16 @@ def _reduce(
         return None
     if not axes and kind == source:
         return _reshape(graph, x, np.shape(value))
-    kept = tuple(n for k, n in enumerate(x.shape) if k not in axes)
+    along = innermost_axis(graph, x)
+    order = [k for k in range(len(x.shape)) if k != along] + ([] if along is None else [along])
+    kept = [k for k in order if k not in axes]
     made = graph.node(
-        "reduce", gate.name, kind, kept, operands=[x], axes=axes, operand_kind=kind, row=row
-    )
-    return _reshape(graph, graph.whole(made), np.shape(value))
+        "reduce", gate.name, kind, tuple(x.shape[k] for k in kept), operands=[permuted(x, order)],
+        axes=tuple(order.index(k) for k in axes), operand_kind=kind, row=row,
+    )  # fmt: skip
+    if along is not None and along in kept and along != max(kept):
+        graph.laid[made.number] = sorted(kept).index(along)
+    return _reshape(graph, graph.view(made), np.shape(value))
 
 
 def _matmul(
@@ -252,7 +255,7 @@ def _matmul(
     kind = kind_of(value)
     if kind not in FLOATS.values():
         return None
-    x, y = (_as_kind(graph, s, kind) for s in sources)
+    x, y = (graph.as_kind(s, kind) for s in sources)
     if len(x.shape) == 1:
         x = replace(x, shape=(1, *x.shape), strides=(0, *x.strides))
     if len(y.shape) == 1:
@@ -273,13 +276,6 @@ def _matmul(
     shape = (*batch, x.shape[-2], y.shape[-1])
     made = graph.node("product", gate.name, kind, shape, operands=[x, y], row=row)
     return _reshape(graph, graph.whole(made), np.shape(value))
-
-
-def _as_kind(graph: Graph, x: Access, kind: str) -> Access:
-    if graph.nodes[x.node].kind == kind:
-        return x
-    made = graph.node("each", "copy", kind, x.shape, operands=[x], operand_kind=kind)
-    return graph.whole(made)
 
 
 def _random(
@@ -323,5 +319,6 @@ FORMS: dict[str, _Form] = {
     "set_index": _set_index,
     "pad": _pad,
     "matmul": _matmul,
+    "conv2d": convolved,
     "random_uniform": _random,
 }

@@ -16,6 +16,7 @@ from ...gates import Gate
 from .elementwise import EMITTERS
 from .forms import FORMS
 from .nodes import FLOATS, KINDS, Access, Node, NotLowered, Shape, contiguous, kind_of
+from .orders import gathered, inward, operands_along, outward, shared_axis
 
 __all__ = ["Graph", "NotLowered", "knows"]
 
@@ -43,6 +44,9 @@ class Graph:
         self.nodes: list[Node] = []
         self.access: dict[int, Access] = {}
         self.inputs: list[int] = []
+        # Which axis of the recorded array a node has last, where it is another: see `orders`.
+        self.laid: dict[int, int] = {}
+        self.copies: dict[tuple[Access, int], Access] = {}
         self.places: dict[tuple[Any, ...], Access] = {}  # of index arrays
         # What must be seen besides the recorded guards: that indices are in range.
         self.guards: list[tuple[Access, bool]] = []
@@ -72,8 +76,17 @@ class Graph:
         """Return the access that reads a node as it is."""
         return Access(node.number, node.shape, 0, contiguous(node.shape))
 
+    def view(self, node: Node) -> Access:
+        """Return the access that reads a node with its axes as they were recorded."""
+        axis = self.laid.get(node.number)
+        return self.whole(node) if axis is None else outward(self.whole(node), axis)
+
     def copy(self, access: Access) -> Access:
         """Return the same elements as a contiguous node of their own."""
+        return gathered(self, access) if access.node in self.laid else self.copied(access)
+
+    def copied(self, access: Access) -> Access:
+        """Return the same elements, copied one by one."""
         kind = self.nodes[access.node].kind
         made = self.node("each", "copy", kind, access.shape, operands=[access], operand_kind=kind)
         return self.whole(made)
@@ -88,6 +101,25 @@ class Graph:
                 return self.whole(node)
         made = self.node("transpose", "transpose", kind, access.shape, operands=[access])
         return self.whole(made)
+
+    def as_kind(self, x: Access, kind: str) -> Access:
+        """Return the same elements as another type."""
+        if self.nodes[x.node].kind == kind:
+            return x
+        return self.each("copy", kind, x.shape, [x], operand_kind=kind)
+
+    def each(
+        self, gate: str, kind: str, shape: Shape, sources: Sequence[Access], **more: Any
+    ) -> Access:
+        """Add an elementwise node, in the order in which what it reads lies in memory."""
+        axis = shared_axis(self, sources, shape)
+        if axis is None:
+            return self.whole(self.node("each", gate, kind, shape, operands=list(sources), **more))
+        operands = operands_along(self, sources, shape, axis)
+        inside = inward(Access(-1, shape, 0, contiguous(shape)), axis).shape
+        made = self.node("each", gate, kind, inside, operands=operands, **more)
+        self.laid[made.number] = axis
+        return self.view(made)
 
     def _add(self, row: int, gate: Gate) -> None:
         value = self.columns.values[row]
@@ -143,11 +175,9 @@ class Graph:
             return None
         if common is None or (common not in FLOATS.values() and not _counts(name, common)):
             return None
-        made = self.node(
-            "each", name, kind, np.shape(value),
-            operands=list(sources), settings=settings, operand_kind=common, row=row,
-        )  # fmt: skip
-        return self.whole(made)
+        return self.each(
+            name, kind, np.shape(value), sources, settings=settings, operand_kind=common, row=row
+        )
 
 
 def _empty(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .convolution_sums import emit_sums
 from .gather import emit_gather, emit_scatter
 from .graph import Graph
 from .loops import Emitted
@@ -16,6 +17,7 @@ from .target import Target
 from .threefry import emit_random
 
 KERNELS: dict[str, Callable[[Graph, Node, Target, str], Emitted]] = {
+    "conv2d": emit_sums,
     "index": emit_gather,
     "scatter": emit_scatter,
     "random_uniform": emit_random,

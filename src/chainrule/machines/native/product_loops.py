@@ -127,14 +127,12 @@ class Loops:
     def _length(self) -> int:
         """Return how many lines the epilogue of one vector has."""
         b = self.b
-        keep = (list(b.lines), b._count, b._labels, b.block)
         tail = self.product.rows if self.turns else self.plan.tail or self.lanes
         mask = first_lanes(b, self.product.kind, tail)
-        self.finish(_i64(0), _i64(0), Value(self.vector, "undef"), mask)
-        length = len(b.lines) - len(keep[0])
-        b.lines[:] = keep[0]
-        b._count, b._labels, b.block = keep[1:]
-        return length
+        with b.thrown_away():
+            before = len(b.lines)
+            self.finish(_i64(0), _i64(0), Value(self.vector, "undef"), mask)
+            return len(b.lines) - before
 
     def _between(self, bounds: Range, start: int, stop: int) -> Range:
         """Return the part of [first, last) in [start, stop)."""

@@ -18,7 +18,8 @@ from .graph import Graph
 from .nodes import Access, Node, Shape
 
 _CHEAP = 3  # additions: what a store and a load cost, roughly
-ALONE = ("product", "transpose", "pieces", "own", "host")  # forms that begin a kernel of their own
+SOURCES = ("product", "convolution")  # forms whose elements other members find in registers
+ALONE = (*SOURCES, "transpose", "pieces", "own", "host")  # forms that begin a kernel of their own
 
 
 @dataclass(slots=True)
@@ -30,7 +31,8 @@ class Kernel:
     domain : tuple of int
         The shape that is walked.
     source : Node or None
-        The product that gives elements; or the node, of a form in `ALONE`, that is all of it.
+        The product or convolution that gives elements; or the node, of a form in `ALONE`, that is
+        all of it.
     members : list of Node
         What is stored or reduced, in order.
     """
@@ -150,7 +152,7 @@ def _grouped(
             if at is None:
                 continue
             source = graph.nodes[access.node]
-            together = same and not alone and source.form in ("each", "product")
+            together = same and not alone and source.form in ("each", *SOURCES)
             earliest = max(earliest, at if together else at + 1)
         for reader, same in waits.get(node.number, {}).items():
             if reader in place:
@@ -220,7 +222,7 @@ def _ordered(made: list[Node], reads: _Reads, waits: dict[int, dict[int, bool]])
 
 
 def _open(kernel: Kernel) -> bool:
-    return kernel.source is None or kernel.source.form == "product"
+    return kernel.source is None or kernel.source.form in SOURCES
 
 
 def cost(node: Node) -> int:

@@ -1,0 +1,192 @@
+"""Emit a convolution whose kernel is larger than its result: the gradient along the weights.
+
+There examples and pixels are what is summed over, so vectors run along them: the examples of one
+pixel, then those of the next, as they lie in memory. A tile is some output channels by some columns
+of the result; its sums are vectors, whose lanes are added up at the end. They stay in registers
+along a row of the kernel and wait in scratch memory for the next row, so that a row is read from
+far away once for all rows of the result.
+
+A piece of work is all of the result for some output channels and one input channel, and threads
+share no sum: the numbers do not depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+from .builder import Builder, Value, vector_of
+from .convolution_tiles import Cut, cut, groups, index, met
+from .graph import Graph
+from .loops import Emitted
+from .nodes import Node, contiguous
+from .product_plan import MOST_SUMS
+from .product_tiles import first_lanes
+from .target import Target
+from .values import across
+
+
+@functools.cache
+def plan(channels: int, columns: int, target: Target) -> tuple[Cut, Cut]:
+    """Return the cheapest tiles of output channels by columns of the result."""
+
+    def cycles(cuts: tuple[Cut, Cut]) -> float:
+        return sum(
+            n * m * max(h * v, h + v, 4.0) + 0.1 * (h + v)
+            for h, n in cuts[0].sizes
+            for v, m in cuts[1].sizes
+        )
+
+    return min(
+        (
+            (cut(channels, height), cut(columns, width))
+            for width in range(1, columns + 1)
+            for height in range(1, channels + 1)
+            if height * width <= min(MOST_SUMS, target.registers - height - 1)
+        ),
+        key=cycles,
+    )
+
+
+def emit_sums(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
+    """Return the function of a convolution of shape (channels, examples, height, width).
+
+    Its operands are the image and the weights, with the axes that the gate gives them. Rows of both
+    lie in memory as they are walked: `settings["step"]` elements, neighbours, for each column.
+    """
+    return _Sums(node, target, name).emitted()
+
+
+class _Sums:
+    def __init__(self, node: Node, target: Target, name: str) -> None:
+        self.node, self.kind = node, node.kind
+        self.x, self.weights = node.operands
+        self.padding = node.settings["padding"]
+        self.step: int = node.settings["step"]
+        # Where a row holds all the examples, they are not walked one by one.
+        self.examples = 1 if self.step > 1 else self.weights.shape[1]
+        self.row = self.weights.shape[3] * self.step
+        self.width = target.lanes(node.kind)
+        self.vector = vector_of(node.kind, self.width)
+        self.channels, self.images, self.rows, self.columns = node.shape
+        self.high, self.wide = plan(self.channels, self.columns, target)
+        self.scratch = math.prod((self.rows, self.high.height, self.columns, target.vector_bytes))
+        names = ["image", "weights", "result", "scratch"]
+        arguments = [*(("ptr", word) for word in names), ("i64", "first"), ("i64", "last")]
+        self.b = Builder(name, arguments, target)
+
+    def emitted(self) -> Emitted:
+        """Return the function."""
+        b, node, images = self.b, self.node, index(self.images)
+        first, last = b.arguments["first"], b.arguments["last"]
+        tiles = 0
+        for start, height, count in groups(self.high):
+            # Pieces go by images within a tile of channels.
+            begin, end = tiles * self.images, (tiles + count) * self.images
+            tiles += count
+
+            def piece(
+                at: Value, start: int = start, height: int = height, begin: int = begin
+            ) -> None:
+                own = b.sub(at, index(begin))
+                tile = b.mul(b.sdiv(own, images), index(height))
+                self._piece(b.add(tile, index(start)), b.srem(own, images), height)
+
+            low = b.call("llvm.smax.i64", "i64", first, index(begin))
+            high = b.call("llvm.smin.i64", "i64", last, index(end))
+            b.loop(low, high, 1, piece)
+        b.ret()
+        keys = [(x.node, x.offset) for x in node.operands] + [(node.number, 0)]
+        products = node.size * math.prod(self.weights.shape[1:])
+        cost = 1.2 * products / self.width
+        pieces = tiles * self.images
+        return Emitted(b, keys, pieces, False, cost, self.scratch, [node.gate], 2 * products)
+
+    def _piece(self, o: Value, image: Value, height: int) -> None:
+        """Emit the results of some output channels and one image."""
+        b = self.b
+        weights = self._at(b.arguments["weights"], o, self.weights.strides[0])
+        x = self._at(b.arguments["image"], image, self.x.strides[0])
+        scratch = b.arguments["scratch"]
+        zero = b.constant(self.vector, 0.0)
+        vectors = height * self.columns
+        b.loop(
+            0, self.rows * vectors, 1, lambda n: b.store(zero, b.address(scratch, n, self.vector))
+        )
+
+        def example(e: Value) -> None:
+            def kernel_row(k: Value) -> None:
+                w = self._at(
+                    self._at(weights, e, self.weights.strides[1]), k, self.weights.strides[2]
+                )
+                rows = met(b, k, self.rows, self.x.shape[2], self.padding[0])
+
+                def row(i: Value) -> None:
+                    y = b.sub(b.add(k, i), index(self.padding[0][0]))
+                    own = self._at(self._at(x, e, self.x.strides[1]), y, self.x.strides[2])
+                    sums = b.address(scratch, b.mul(i, index(vectors)), self.vector)
+                    self._row(own, w, sums, height)
+
+                b.loop(*rows, 1, row)
+
+            b.loop(0, self.weights.shape[2], 1, kernel_row)
+
+        b.loop(0, self.examples, 1, example)
+        self._folded(o, image, height)
+
+    def _row(self, x: Value, w: Value, sums: Value, height: int) -> None:
+        """Add a row of the kernel times a row of the image to the sums of a row of the result."""
+        b = self.b
+        for start, width, count in groups(self.wide):
+
+            def columns(t: Value, start: int = start, width: int = width) -> None:
+                j = b.add(b.mul(t, index(width)), index(start))
+                own = b.address(sums, b.mul(j, index(height)), self.vector)
+                self._tile(self._at(x, j, self.step), w, own, height, width)
+
+            b.loop(0, count, 1, columns)
+
+    def _tile(self, x: Value, w: Value, sums: Value, height: int, width: int) -> None:
+        b, kind, far = self.b, self.kind, self.weights.strides[0]
+        places = [b.address(sums, n, self.vector) for n in range(height * width)]
+
+        def vectors(at: Value, given: Sequence[Value], mask: Value | None) -> list[Value]:
+            found = list(given)
+            here, there = b.address(w, at, kind), b.address(x, at, kind)
+            many = [
+                b.load(self.vector, b.address(here, h * far, kind), mask) for h in range(height)
+            ]
+            for v in range(width):
+                image = b.load(self.vector, b.address(there, v * self.step, kind), mask)
+                for h, weights in enumerate(many):
+                    found[v * height + h] = b.fma(weights, image, found[v * height + h])
+            return found
+
+        whole = self.row - self.row % self.width
+        found = [b.load(self.vector, place) for place in places]
+        found = b.loop(0, whole, self.width, lambda at, *sums: vectors(at, sums, None), found)
+        if self.row > whole:
+            mask = first_lanes(b, kind, self.row - whole)
+            found = vectors(index(whole), found, mask)
+        for value, place in zip(found, places, strict=True):
+            b.store(value, place)
+
+    def _folded(self, o: Value, image: Value, height: int) -> None:
+        """Add up the lanes of all sums, and store the results."""
+        b, strides = self.b, contiguous(self.node.shape)
+        result = self._at(self._at(b.arguments["result"], o, strides[0]), image, strides[1])
+
+        def one(n: Value) -> None:  # rows, columns, channels, as `_row` leaves them
+            total = across(
+                b, "sum", b.load(self.vector, b.address(b.arguments["scratch"], n, self.vector))
+            )
+            place = self._at(result, b.sdiv(n, index(height)), 1)
+            b.store(total, self._at(place, b.srem(n, index(height)), strides[0]))
+
+        b.loop(0, self.rows * self.columns * height, 1, one)
+
+    def _at(self, pointer: Value, steps: Value, stride: int) -> Value:
+        """Return a pointer moved along an axis."""
+        b = self.b
+        return b.address(pointer, b.mul(steps, index(stride)), self.kind)
