@@ -85,7 +85,11 @@ class Cost:
         """
         if self.targets != "any":
             return self
-        if not _are_classes(np.asarray(y), outputs):
+        try:
+            array = np.asarray(y)
+        except ValueError:  # rows of unequal length, of which `checked_targets` has a word to say
+            return self
+        if not _are_classes(array, outputs):
             return replace(self, targets="numbers", decide=as_numbers)
         return replace(self, targets="classes", decide=nearest_class)
 

@@ -98,11 +98,7 @@ class Dense(Layer):
 
     def __call__(self, p: Any, x: Any) -> Any:
         """Return the activations of a batch."""
-        # One product for all places: a stack of matrices would be a product for each.
-        rows = x if x.ndim == 2 else np.reshape(x, (math.prod(x.shape[:-1]), self.n_in))
-        sums = rows @ p["weights"]
+        sums = x @ p["weights"]
         if self.biases is not None:
             sums = sums + p["biases"]
-        if x.ndim != 2:
-            sums = np.reshape(sums, (*x.shape[:-1], self.n_out))
         return activation_of(self.activation)(sums)

@@ -73,14 +73,14 @@ def checked_targets(
         return _classes(cost, array, outputs, dtype, name)
     if cost.classifies:
         return _yes_or_no(array, outputs, dtype, name)
-    array = _shaped(array, outputs, name)
+    shaped = _shaped(array, outputs, name)
     if cost.targets == "counts" and np.any(array < 0):
         where, value = _first(array, array < 0, name)
         raise ValueError(
             f"{here()}{where} is {value}, but the cost {cost.name} takes counts, 0 or more. For "
             "numbers of either sign: cost='quadratic' or 'huber'."
         )
-    return array.astype(dtype, copy=False)
+    return shaped.astype(dtype, copy=False)
 
 
 def check_outputs(cost: Cost, outputs: Shape) -> None:
@@ -156,8 +156,9 @@ def _plain(y: Any, name: str) -> Array:
         ) from None
     kind = array.dtype.kind
     if kind in "US" or (kind == "O" and array.size and isinstance(array.flat[0], (str, bytes))):
-        word = repr(array.flat[0]) if array.size else "none"
-        raise DtypeError(f"{here()}{name} holds words, such as {word}: {_NUMBERING}.")
+        word = repr(str(array.flat[0])[:40]) if array.size else "none"
+        remedy = f"{name}.astype(float)" if _are_numbers(array) else _NUMBERING
+        raise DtypeError(f"{here()}{name} holds words, such as {word}: {remedy}.")
     if kind not in "fiub":
         what = f"objects ({type(array.flat[0]).__name__})" if kind == "O" and array.size else kind
         what = what if kind == "O" else str(array.dtype)
@@ -175,6 +176,14 @@ def _plain(y: Any, name: str) -> Array:
             f"{'.all(axis=1)' if array.ndim > 1 else ''}; x[keep], {name}[keep]."
         )
     return array
+
+
+def _are_numbers(words: Array) -> bool:
+    try:
+        words.astype(float)
+    except ValueError:
+        return False
+    return True
 
 
 def _classes(cost: Cost, array: Array, outputs: Shape, dtype: Any, name: str) -> Array:
