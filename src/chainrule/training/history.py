@@ -1,33 +1,58 @@
-"""What a training wrote down: named lists of numbers, one entry an epoch or a step.
+"""What a training wrote down: named lists of numbers, one entry an epoch or a step, and notes.
 
-A history shows itself: in a notebook as curves, in a terminal as text.
+A history is a dict, so that whatever takes a dict of lists takes it: `pandas.DataFrame(history)`,
+`json.dumps(history)`. It shows itself: in a notebook as curves, in a terminal as text, and by
+`plot` with matplotlib.
 """
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
+from ..errors import did_you_mean
 from ..readings.notebook import bundle, image
-from ..readings.numbers import plain
-from .curve import curve, under_curve
+from ..readings.numbers import plain, shortened
+from ..tracing.sites import for_users, here
+from .curve import curve, is_cost, panels, under_curve
+from .history_svg import history_svg
+from .progress import duration
 
-_WIDE, _TALL = 520.0, 150.0  # pixels of one curve, with its labels
-_LEFT, _TOP, _RIGHT, _BOTTOM = 64.0, 26.0, 12.0, 22.0
-_STYLE = (
-    "text{font:12px system-ui,sans-serif;fill:#334}.title{font-weight:600}"
-    ".axis{stroke:#99a;fill:none}.curve{stroke:#1a5fb4;stroke-width:1.6;fill:none}"
-)
+_GOOD = {"accuracy", "score", "precision", "recall", "f1", "auc", "r2"}  # better when higher
+_NOTE = 60  # characters of a note in one line with the rest
 
 
-class History(Mapping[str, list[float]]):
-    """Named lists of numbers, all of the same length.
+class Best(NamedTuple):
+    """The best number of a history and where it stands.
+
+    Attributes
+    ----------
+    entry : int
+        Which entry has it, counted from 1: the epoch, in a training from the start.
+    number : float
+        The number.
+    """
+
+    entry: int
+    number: float
+
+
+class History(dict[str, list[float]]):
+    """Named lists of numbers, all of the same length, and notes.
 
     Parameters
     ----------
     lists : mapping of str to sequence of float, optional
-        What was written down before.
+        What was written down before; another history with its notes.
+    notes : iterable of str, optional
+        What is to be said beside the numbers.
+
+    Attributes
+    ----------
+    notes : list of str
+        Sentences for people, such as "output 3 is dead"; add to it what ought to be known.
 
     Examples
     --------
@@ -38,11 +63,19 @@ class History(Mapping[str, list[float]]):
     [0.5, 0.25]
     >>> history
     History(2 entries: cost 0.5 to 0.25, val_accuracy 0.62 to 0.81)
+    >>> history.best("val_accuracy")
+    Best(entry=2, number=0.81)
     """
 
-    def __init__(self, lists: Mapping[str, Sequence[float]] | None = None) -> None:
-        self._lists = {str(k): [float(v) for v in values] for k, values in (lists or {}).items()}
-        lengths = {name: len(values) for name, values in self._lists.items()}
+    notes: list[str]
+
+    def __init__(
+        self, lists: Mapping[str, Iterable[float]] | None = None, notes: Iterable[str] = ()
+    ) -> None:
+        given = {} if lists is None else dict(lists)
+        super().__init__({str(k): [float(v) for v in values] for k, values in given.items()})
+        self.notes = [*getattr(lists, "notes", ()), *notes]
+        lengths = {name: len(values) for name, values in self.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the lists of a history are of one length, not {lengths}")
 
@@ -56,7 +89,7 @@ class History(Mapping[str, list[float]]):
         """
         self.extend(**{name: (number,) for name, number in numbers.items()})
 
-    def extend(self, **lists: Sequence[float]) -> None:
+    def extend(self, **lists: Iterable[float]) -> None:
         """Add several entries, the lists of their numbers by name.
 
         Raises
@@ -64,61 +97,149 @@ class History(Mapping[str, list[float]]):
         ValueError
             If a name is missing or new, or the lists differ in length.
         """
-        if self._lists and lists.keys() != self._lists.keys():
+        if self and lists.keys() != self.keys():
             raise ValueError(
-                f"every entry of this history has {', '.join(self._lists)}; "
+                f"every entry of this history has {', '.join(self)}; "
                 f"this one has {', '.join(lists) or 'nothing'}"
             )
-        added = History(lists)
-        for name, numbers in added.items():
-            self._lists.setdefault(name, []).extend(numbers)
+        for name, numbers in History(lists).items():
+            self.setdefault(name, []).extend(numbers)
 
-    def __getitem__(self, name: str) -> list[float]:
-        return self._lists[name]
+    def copy(self) -> History:
+        """Return a history of its own lists and notes with the same content."""
+        return History(self)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._lists)
+    __copy__ = copy
 
-    def __len__(self) -> int:
-        return len(self._lists)
+    def __missing__(self, name: str) -> list[float]:
+        raise KeyError(
+            f"this history has {', '.join(self) or 'no entries'}, no {name!r}."
+            + did_you_mean(str(name), self)
+        )
 
     @property
     def entries(self) -> int:
         """How many entries were recorded."""
-        return max(map(len, self._lists.values()), default=0)
+        return max(map(len, self.values()), default=0)
+
+    @for_users
+    def best(self, name: str, highest: bool | None = None) -> Best:
+        """Return the best number under a name, and in which entry it stands; the first of equals.
+
+        Parameters
+        ----------
+        name : str
+            Which numbers.
+        highest : bool, optional
+            Whether the highest is the best. None: as the name says, the lowest cost, loss or
+            error, the highest accuracy or score.
+
+        Returns
+        -------
+        Best
+            `.entry`, counted from 1, and `.number`.
+
+        Raises
+        ------
+        KeyError
+            If there are no such numbers.
+        ValueError
+            If the name does not say what is best, or no number is finite.
+        """
+        numbers = self[name]
+        if highest is None:
+            if is_cost(name) == (not _GOOD.isdisjoint(name.lower().split("_"))):
+                raise ValueError(
+                    f"{here()}whether a low or a high {plain(name)!r} is the best, its name does "
+                    "not say: give highest=True or highest=False"
+                )
+            highest = not is_cost(name)
+        known = [(number, k) for k, number in enumerate(numbers) if math.isfinite(number)]
+        if not known:
+            raise ValueError(f"{here()}no number of {plain(name)!r} is finite")
+        number, k = min(known, key=lambda pair: -pair[0] if highest else pair[0])
+        return Best(k + 1, number)
+
+    # ------------------------------------------------------------------ how it shows itself
 
     def __repr__(self) -> str:
         spans = [
             f"{plain(name)} {values[0]:.4g} to {values[-1]:.4g}"
-            for name, values in self._lists.items()
-            if values
+            for name, values in self.items()
+            if values and name != "seconds"
         ]
-        count = f"{self.entries} entr{'y' if self.entries == 1 else 'ies'}"
-        return f"History({count}{': ' if spans else ''}{', '.join(spans)})"
+        time = f" in {duration(math.fsum(self['seconds']))}" if self.get("seconds") else ""
+        notes = [shortened(plain(note), _NOTE) for note in self.notes]
+        told = f"; note{'s' if len(notes) > 1 else ''}: {'; '.join(notes)}" if notes else ""
+        return f"History({self._count()}{time}{': ' if spans else ''}{', '.join(spans)}{told})"
 
-    def text(self, width: int = 72) -> str:
-        """Return the curves in characters, no wider than `width`."""
-        lines: list[str] = []
-        for name, values in self._lists.items():
-            drawn = curve(values, width)
-            if drawn:
-                lines += [*drawn, under_curve(plain(name), f"{len(values)} entries", width), ""]
-        return "\n".join(lines).rstrip()
+    def _count(self) -> str:
+        return f"{self.entries} entr{'y' if self.entries == 1 else 'ies'}"
+
+    def text(self, width: int = 72, ascii_only: bool = False) -> str:
+        """Return the curves in characters, and the notes.
+
+        A number and that of the validation share a picture; the latter's curve is dashed.
+
+        Parameters
+        ----------
+        width : int
+            The most characters of a line.
+        ascii_only : bool
+            Whether to do without braille dots.
+        """
+        parts = []
+        solid, dashed = ("** ", ".. ") if ascii_only else ("⠤⠤⠤ ", "⠤ ⠤ ")
+        for names in panels(list(self)):
+            first, second = self[names[0]], self[names[1]] if len(names) > 1 else []
+            lines = curve(
+                first, width, 6, ascii_only, dashed=second, from_zero=is_cost(names[0])
+            )  # fmt: skip
+            words = [f"{plain(name, 24)} {self[name][-1]:.4g}" for name in names if self[name]]
+            if len(words) > 1:
+                words = [mark + word for mark, word in zip((solid, dashed), words, strict=True)]
+            if lines:
+                lines.append(under_curve("   ".join(words), self._count(), width))
+                parts.append("\n".join(lines))
+        for note in self.notes:
+            parts.append("\n".join(textwrap.wrap(f"Note: {plain(note, 1000)}", max(width, 20))))
+        return "\n\n".join(parts)
 
     def svg(self) -> str:
-        """Return the curves as an SVG document, one below the other."""
-        parts = []
-        for number, (name, values) in enumerate(self._lists.items()):
-            parts.append(f'<g transform="translate(0 {number * _TALL:g})">')
-            parts += _drawn(name, values)
-            parts.append("</g>")
-        tall = max(len(self._lists), 1) * _TALL
-        body = "\n".join(parts)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDE:g}" height="{tall:g}" '
-            f'viewBox="0 0 {_WIDE:g} {tall:g}" role="img">\n'
-            f"<title>{html.escape(repr(self))}</title>\n<style>{_STYLE}</style>\n{body}\n</svg>\n"
-        )
+        """Return the curves as an SVG document, one below the other, and the notes."""
+        return history_svg(self, repr(self), self.notes)
+
+    @for_users
+    def plot(self, *names: str, ax: Any = None) -> Any:
+        """Draw the curves with matplotlib: the cost and that of the validation, metrics beside.
+
+        Nothing is shown on a screen: in a notebook the figure appears by itself, in a script
+        call `matplotlib.pyplot.show()`, or save it by `history.plot().figure.savefig("file.png")`.
+
+        Parameters
+        ----------
+        *names : str
+            What to draw; all but the seconds, if left out.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw: all names on these axes, by default the cost and the validation's.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The first axes. Its `.figure` has them all.
+
+        Raises
+        ------
+        MissingExtraError
+            If matplotlib is not installed.
+        KeyError
+            If there are no numbers of a name.
+        ValueError
+            If nothing was recorded.
+        """
+        from .plot import plot  # matplotlib takes a second
+
+        return plot(self, names, self.notes, ax)
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
@@ -129,34 +250,3 @@ class History(Mapping[str, list[float]]):
             "text/plain": lambda: repr(self) + "\n\n" + self.text(),
         }
         return bundle(kinds, include, exclude)
-
-
-def _drawn(name: str, values: Sequence[float]) -> Iterator[str]:
-    """Yield the parts of one curve: title, axes with their ends, the line."""
-    known = [v for v in values if math.isfinite(v)]
-    low, high = min([0.0, *known]), max([0.0, *known])
-    high = high if high > low else low + 1.0
-    across, down = _WIDE - _LEFT - _RIGHT, _TALL - _TOP - _BOTTOM
-    floor = _TOP + down
-
-    def place(k: int, value: float) -> str:
-        x = _LEFT + across * (k / max(len(values) - 1, 1))
-        return f"{x:.1f} {floor - down * (value - low) / (high - low):.1f}"
-
-    yield f'<text class="title" x="{_LEFT:g}" y="16">{html.escape(plain(name))}</text>'
-    yield f'<path class="axis" d="M{_LEFT:g} {_TOP:g}V{floor:g}H{_LEFT + across:g}"/>'
-    for value, y in ((high, _TOP + 4.0), (low, floor + 4.0)):
-        yield f'<text x="{_LEFT - 6:g}" y="{y:g}" text-anchor="end">{value:.4g}</text>'
-    yield (
-        f'<text x="{_LEFT + across:g}" y="{floor + 16:g}" text-anchor="end">{len(values)}</text>'
-    )
-    # A gap where a number is not finite: a curve must not run through what was never there.
-    pieces, pen = [], "M"
-    for k, value in enumerate(values):
-        if math.isfinite(value):
-            pieces.append(pen + place(k, value))
-            pen = "L"
-        else:
-            pen = "M"
-    if pieces:
-        yield f'<path class="curve" d="{"".join(pieces)}"/>'
