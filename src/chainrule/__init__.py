@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .training.early_stopping import EarlyStopping
     from .training.fit import fit
     from .training.history import History
+    from .training.lbfgs import LBFGS
     from .training.optimizers import SGD, Adam, AdamW, RMSprop
     from .training.schedules import (
         CosineDecay,
@@ -80,6 +81,7 @@ _HOMES = {
     "Dropout": "networks.dropout",
     "EarlyStopping": "training.early_stopping",
     "Embedding": "networks.embedding",
+    "LBFGS": "training.lbfgs",
     "Layer": "networks.layer",
     "LayerNorm": "networks.layer_norm",
     "Network": "networks.network",
@@ -102,6 +104,7 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
     "Adadelta",

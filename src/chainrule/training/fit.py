@@ -25,7 +25,7 @@ from .loop import Callback, Loop, Validation
 from .optimizers import SGD, Optimizer
 from .progress import shown
 from .result import FitResult, FitState
-from .steps import DEFAULT_MACHINE, Likeness, copied, place, step_of, steps_on
+from .steps import DEFAULT_MACHINE, Likeness, check_machine, copied, place, step_of, steps_on
 
 Cost = Callable[..., Any]
 
@@ -164,10 +164,14 @@ def fit(
     generator = _generator(seed, standing) if shuffle and size < rows else None
     begun = copied(parameters), copied(standing.optimizer), copied(standing.carry)
     like = Likeness(*begun)
-    step = step_of(cost, optimizer, like)
+    check_machine(machine, threads)
+    values, own = like.moving(*begun), getattr(optimizer, "steps", None)
+    if own is None:
+        steps = steps_on(machine, step_of(cost, optimizer, like), *values, arrays, size, threads)
+    else:  # L-BFGS, which is more than an update
+        steps = own(cost, like, *values, arrays, size, machine, threads)
     loop = Loop(
-        steps_on(machine, step, *like.moving(*begun), arrays, size, threads),
-        like, Orders(rows, generator, replace), standing, rows, size, parameters,
+        steps, like, Orders(rows, generator, replace), standing, rows, size, parameters,
         validate=_validation(cost, validation, carry is not None),
         after_epoch=getattr(optimizer, "after_epoch", None),
         early_stopping=early_stopping_of(early_stopping),

@@ -36,7 +36,8 @@ class Steps(Protocol):
         """Do some batches and return their costs, float64.
 
         Batch k has the rows `order[k * batch_size : (k + 1) * batch_size]`. The order is that of
-        an epoch; of several, one after the other, where all batches are full.
+        an epoch; of several, one after the other, where all batches are full. It may be ignored
+        where a batch has all rows.
         """
 
     def values(self) -> tuple[Any, Any]:
@@ -259,13 +260,8 @@ class PlainSteps:
         self._now = copied(parameters), copied(state)
 
 
-def steps_on(
-    machine: str, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
-    threads: int | None,
-) -> Steps:  # fmt: skip
-    """Return the steps on a machine.
-
-    Where the native machine has no code for a step, the staged one runs it, with a warning.
+def check_machine(machine: str, threads: int | None) -> None:
+    """Check the name of a machine.
 
     Raises
     ------
@@ -277,11 +273,21 @@ def steps_on(
             f"{here()}machine must be one of {', '.join(MACHINES)}, not {machine!r}."
             f"{did_you_mean(str(machine), MACHINES)}"
         )
+    if machine != "native" and threads is not None:
+        raise ValueError(
+            f"{here()}threads are for machine='native': on {machine!r}, NumPy decides."
+        )
+
+
+def steps_on(
+    machine: str, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
+    threads: int | None,
+) -> Steps:  # fmt: skip
+    """Return the steps on a machine.
+
+    Where the native machine has no code for a step, the staged one runs it, with a warning.
+    """
     if machine != "native":
-        if threads is not None:
-            raise ValueError(
-                f"{here()}threads are for machine='native': on {machine!r}, NumPy decides."
-            )
         return PlainSteps(step, parameters, state, data, batch_size, machine)
     from ..machines.native.epoch import Epoch  # LLVM: 70 ms, for those who use it
     from ..machines.native.nodes import NotLowered
