@@ -6,8 +6,8 @@ of the result; its sums are vectors, whose lanes are added up at the end. They s
 along a row of the kernel and wait in scratch memory for the next row, so that a row is read from
 far away once for all rows of the result.
 
-A piece of work is all of the result for some output channels and one input channel, and threads
-share no sum: the numbers do not depend on how many there are.
+A piece of work is a row of the result for some output channels and one image. Threads share no sum:
+the numbers do not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def plan(channels: int, columns: int, target: Target) -> tuple[Cut, Cut]:
 
     def cycles(cuts: tuple[Cut, Cut]) -> float:
         return sum(
-            n * m * max(h * v, h + v, 4.0) + 0.1 * (h + v)
+            n * m * (max(h * v, h + v, 4.0) + 0.1 * (h + v))
             for h, n in cuts[0].sizes
             for v, m in cuts[1].sizes
         )
@@ -78,49 +78,56 @@ class _Sums:
 
     def emitted(self) -> Emitted:
         """Return the function."""
-        b, node, images = self.b, self.node, index(self.images)
+        b, node = self.b, self.node
         first, last = b.arguments["first"], b.arguments["last"]
         tiles = 0
         for start, height, count in groups(self.high):
-            # Pieces go by images within a tile of channels.
+            # A tile of channels with one image is a turn: all rows of its result, or what of them
+            # lies between the first and the last piece.
             begin, end = tiles * self.images, (tiles + count) * self.images
             tiles += count
 
-            def piece(
+            def turn(
                 at: Value, start: int = start, height: int = height, begin: int = begin
             ) -> None:
                 own = b.sub(at, index(begin))
-                tile = b.mul(b.sdiv(own, images), index(height))
-                self._piece(b.add(tile, index(start)), b.srem(own, images), height)
+                o = b.mul(b.sdiv(own, index(self.images)), index(height))
+                done = b.mul(at, index(self.rows))
+                low = b.call("llvm.smax.i64", "i64", b.sub(first, done), index(0))
+                high = b.call("llvm.smin.i64", "i64", b.sub(last, done), index(self.rows))
+                image = b.srem(own, index(self.images))
+                self._turn(b.add(o, index(start)), image, height, (low, high))
 
-            low = b.call("llvm.smax.i64", "i64", first, index(begin))
-            high = b.call("llvm.smin.i64", "i64", last, index(end))
-            b.loop(low, high, 1, piece)
+            above = b.add(last, index(self.rows - 1))
+            low = b.call("llvm.smax.i64", "i64", b.sdiv(first, index(self.rows)), index(begin))
+            high = b.call("llvm.smin.i64", "i64", b.sdiv(above, index(self.rows)), index(end))
+            b.loop(low, high, 1, turn)
         b.ret()
         keys = [(x.node, x.offset) for x in node.operands] + [(node.number, 0)]
         products = node.size * math.prod(self.weights.shape[1:])
         cost = 1.2 * products / self.width
-        pieces = tiles * self.images
+        pieces = tiles * self.images * self.rows
         return Emitted(b, keys, pieces, False, cost, self.scratch, [node.gate], 2 * products)
 
-    def _piece(self, o: Value, image: Value, height: int) -> None:
-        """Emit the results of some output channels and one image."""
+    def _turn(self, o: Value, image: Value, height: int, own: tuple[Value, Value]) -> None:
+        """Emit some rows of the results of some output channels and one image."""
         b = self.b
         weights = self._at(b.arguments["weights"], o, self.weights.strides[0])
         x = self._at(b.arguments["image"], image, self.x.strides[0])
         scratch = b.arguments["scratch"]
         zero = b.constant(self.vector, 0.0)
         vectors = height * self.columns
-        b.loop(
-            0, self.rows * vectors, 1, lambda n: b.store(zero, b.address(scratch, n, self.vector))
-        )
+        low, high = (b.mul(row, index(vectors)) for row in own)
+        b.loop(low, high, 1, lambda n: b.store(zero, b.address(scratch, n, self.vector)))
 
         def example(e: Value) -> None:
             def kernel_row(k: Value) -> None:
                 w = self._at(
                     self._at(weights, e, self.weights.strides[1]), k, self.weights.strides[2]
                 )
-                rows = met(b, k, self.rows, self.x.shape[2], self.padding[0])
+                begin, end = met(b, k, self.rows, self.x.shape[2], self.padding[0])
+                begin = b.call("llvm.smax.i64", "i64", _value(begin), own[0])
+                end = b.call("llvm.smin.i64", "i64", _value(end), own[1])
 
                 def row(i: Value) -> None:
                     y = b.sub(b.add(k, i), index(self.padding[0][0]))
@@ -128,12 +135,12 @@ class _Sums:
                     sums = b.address(scratch, b.mul(i, index(vectors)), self.vector)
                     self._row(own, w, sums, height)
 
-                b.loop(*rows, 1, row)
+                b.loop(begin, end, 1, row)
 
             b.loop(0, self.weights.shape[2], 1, kernel_row)
 
         b.loop(0, self.examples, 1, example)
-        self._folded(o, image, height)
+        self._folded(o, image, height, (low, high))
 
     def _row(self, x: Value, w: Value, sums: Value, height: int) -> None:
         """Add a row of the kernel times a row of the image to the sums of a row of the result."""
@@ -172,8 +179,8 @@ class _Sums:
         for value, place in zip(found, places, strict=True):
             b.store(value, place)
 
-    def _folded(self, o: Value, image: Value, height: int) -> None:
-        """Add up the lanes of all sums, and store the results."""
+    def _folded(self, o: Value, image: Value, height: int, own: tuple[Value, Value]) -> None:
+        """Add up the lanes of the sums, and store the results."""
         b, strides = self.b, contiguous(self.node.shape)
         result = self._at(self._at(b.arguments["result"], o, strides[0]), image, strides[1])
 
@@ -184,9 +191,13 @@ class _Sums:
             place = self._at(result, b.sdiv(n, index(height)), 1)
             b.store(total, self._at(place, b.srem(n, index(height)), strides[0]))
 
-        b.loop(0, self.rows * self.columns * height, 1, one)
+        b.loop(*own, 1, one)
 
     def _at(self, pointer: Value, steps: Value, stride: int) -> Value:
         """Return a pointer moved along an axis."""
         b = self.b
         return b.address(pointer, b.mul(steps, index(stride)), self.kind)
+
+
+def _value(bound: Value | int) -> Value:
+    return bound if isinstance(bound, Value) else index(bound)
