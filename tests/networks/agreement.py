@@ -1,4 +1,4 @@
-"""What is held of every layer and every cost: right gradients, alike on all machines, in float32."""
+"""What is held of layers and costs: right gradients, the same on all machines, float32 kept."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ import pytest
 import chainrule as cr
 from chainrule.errors import ShapeError
 from chainrule.networks.costs import COSTS, Cost, cost_of, huber
-
 from tests.networks.agreement import assert_float32, assert_gradients
 
 Z = np.random.default_rng(1).normal(size=(6, 4)) * 3
