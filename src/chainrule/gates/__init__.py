@@ -12,6 +12,7 @@ from .exponential import EXPONENTIAL
 from .gate import Example, Gate, inputs_of, settings_of
 from .indexing import INDEXING
 from .linear_algebra import LINEAR_ALGEBRA
+from .pooling import POOLING
 from .random import RANDOM
 from .reduction import REDUCTION
 from .shape import SHAPE
@@ -29,6 +30,7 @@ TABLES: dict[str, tuple[Gate, ...]] = {
     "shape": SHAPE,
     "indexing": INDEXING,
     "linear_algebra": LINEAR_ALGEBRA,
+    "pooling": POOLING,
     "random": RANDOM,
     "convolution": CONVOLUTION,
 }

@@ -30,12 +30,13 @@ from .nodes import (
     restrided,
     sliced,
 )
-from .orders import innermost_axis, padded, permuted
+from .orders import innermost_axis, inward, outward, packed, padded, permuted
 
 if TYPE_CHECKING:
     from .graph import Graph
 
 _WORTH_TURNING = 3  # rows: a product of fewer reads its second factor as it lies
+_POOLS = ("max_pool2d", "mean_pool2d", "max_pool2d_spread", "mean_pool2d_spread")
 _REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
 
 
@@ -298,6 +299,31 @@ def _random(
     return graph.whole(made)
 
 
+def _pooled(
+    graph: Graph, row: int, gate: Gate, sources: list[Access], settings: dict[str, Any]
+) -> Access | None:
+    value = graph.columns.values[row]
+    kind = kind_of(value)
+    if kind not in FLOATS.values() or any(graph.nodes[s.node].kind != kind for s in sources):
+        return None
+    # Examples lie innermost where a convolution has laid them so; else columns do.
+    rank = len(sources[0].shape)
+    found = (innermost_axis(graph, s) for s in reversed(sources))
+    axis = next((k for k in found if k is not None and k < rank - 2), rank - 1)
+    operands = [inward(packed(graph, s, axis), axis) for s in sources]
+    shape = (
+        tuple(n for k, n in enumerate(np.shape(value)) if k != axis) + np.shape(value)[axis:][:1]
+    )
+    inner = shape[-1] if axis < rank - 2 else 1
+    made = graph.node(
+        "own", gate.name, kind, shape, operands=operands, settings={**settings, "inner": inner},
+        row=row,
+    )  # fmt: skip
+    if axis < rank - 2:
+        graph.laid[made.number] = axis
+    return outward(graph.whole(made), axis)
+
+
 _Form = Callable[["Graph", int, Gate, list[Access], dict[str, Any]], Access | None]
 FORMS: dict[str, _Form] = {
     **dict.fromkeys(("positive", "copy", "item"), _same),
@@ -321,4 +347,5 @@ FORMS: dict[str, _Form] = {
     "matmul": _matmul,
     "conv2d": convolved,
     "random_uniform": _random,
+    **dict.fromkeys(_POOLS, _pooled),
 }

@@ -13,6 +13,7 @@ from .gather import emit_gather, emit_scatter
 from .graph import Graph
 from .loops import Emitted
 from .nodes import Node
+from .pooling import emit_pool, emit_spread
 from .target import Target
 from .threefry import emit_random
 
@@ -21,5 +22,9 @@ KERNELS: dict[str, Callable[[Graph, Node, Target, str], Emitted]] = {
     "index": emit_gather,
     "scatter": emit_scatter,
     "random_uniform": emit_random,
+    "max_pool2d": emit_pool,
+    "mean_pool2d": emit_pool,
+    "max_pool2d_spread": emit_spread,
+    "mean_pool2d_spread": emit_spread,
 }
 """By the gate's name: `emit(graph, node, target, name)` gives the function and its arguments."""
