@@ -6,6 +6,8 @@ a new layer needs a line there.
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -59,6 +61,7 @@ def save(net: Network, path: Any) -> None:
             "parameters": checkpoint.pack(net.parameters, "parameters", tensors),
             "carried": checkpoint.pack(net.carried, "carried", tensors),
             "history": dict(net.history),
+            "history_notes": list(net.history.notes),
         },
     )
 
@@ -90,17 +93,20 @@ def load(path: Any, make: Make) -> Network:
             _refuse(path, "it holds the training of something else than a network")
         result = checkpoint.load_fit(path)
         kept = result.best or result
-        return _with(path, made(packed, path, make), kept.parameters, kept.carry, result.history)
+        count = sum(np.size(leaf) for leaf in flatten(kept.parameters)[0])
+        net = made(packed, path, make, count)
+        return _with(path, net, kept.parameters, kept.carry, result.history)
     if metadata.get("kind") != "network":
         _refuse(path, f"it holds a {str(metadata.get('kind'))[:40]!r}, not a network")
     tensors, metadata = checkpoint.load(path)
-    net = made(metadata.get("network"), path, make)
+    count = sum(array.size for array in tensors.values())
+    net = made(metadata.get("network"), path, make, count)
     try:
         parameters = checkpoint.unpack(metadata["parameters"], tensors)
         carried = checkpoint.unpack(metadata["carried"], tensors)
         if type(metadata["history"]) is not dict or tensors:
             raise ValueError("what is not a network's")
-        history = History(metadata["history"])
+        history = History(metadata["history"], map(str, metadata.get("history_notes", ())))
     # What a well-formed file with a wrong content can do to the lines above.
     except (
         ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
@@ -126,8 +132,20 @@ def record(net: Network) -> dict[str, Any]:
     }
 
 
-def made(packed: Any, path: Any, make: Make) -> Network:
+def made(packed: Any, path: Any, make: Make, count: int) -> Network:
     """Return a network of these settings, with parameters of its own.
+
+    Parameters
+    ----------
+    packed : Any
+        What `record` gave, from a file.
+    path : str or path
+        The file.
+    make : callable
+        `Network`.
+    count : int
+        How many numbers the file holds: a layer that would have more is not even made, or a few
+        bytes could fill the memory.
 
     Raises
     ------
@@ -138,7 +156,10 @@ def made(packed: Any, path: Any, make: Make) -> Network:
         layers = []
         for one in packed["layers"]:
             settings = {key: _tuples(value) for key, value in one.items() if key != "layer"}
-            layers.append(LAYERS[one["layer"]](**settings))
+            layer = LAYERS[one["layer"]](**settings)
+            if _least(layer) > count:
+                raise ValueError(f"{layer} has more parameters than the file")
+            layers.append(layer)
         if packed["dtype"] not in ("float32", "float64"):
             raise ValueError(packed["dtype"])
         settings = {key: packed[key] for key in ("cost", "l1", "l2", "dtype")}
@@ -150,6 +171,14 @@ def made(packed: Any, path: Any, make: Make) -> Network:
         MemoryError,
     ) as reason:  # fmt: skip
         _refuse(path, f"its settings are not those of a network ({reason})", reason)
+
+
+def _least(layer: Layer) -> int:
+    """Return a number that a layer with parameters has at least: its sizes, which come first."""
+    if type(layer).parameters is Layer.parameters:
+        return 0
+    sizes = [getattr(layer, one.name) for one in fields(layer)]  # type: ignore[arg-type]
+    return math.prod(itertools.takewhile(lambda size: type(size) is int, sizes))
 
 
 def check_same(net: Network, notes: Any, path: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..tracing.sites import here
 from ..training.checkpoint import load_fit, load_metadata, save_fit
 from ..training.fit import fit
 from ..training.history import History
+from ..training.logs import Log
 from ..training.optimizers import Adam
 from ..training.result import FitResult, FitState
 from . import forward
@@ -73,13 +74,13 @@ def train(
         data = [array[kept] for array in data]
     values, state, earlier = _standing(net, checkpoint, resume)
     carries = any(net.carried)
-    callbacks: list[Callable[..., Any]] = []
+    # Logs before the checkpoint: who goes on from an older one cuts what they have too much.
+    callbacks: list[Callable[..., Any]] = [Log(one) for one in _listed(log)]
     saver = None
     if checkpoint is not None:
         saver = _Saver(checkpoint, record(net), earlier)
         callbacks.append(saver)
-    if callback is not None:
-        callbacks += callback if isinstance(callback, Sequence) else [callback]
+    callbacks += _listed(callback)
     size = None if batch_size is None else min(batch_size, len(data[0]))
     done = 0 if state is None else state.epochs
     try:
@@ -141,7 +142,7 @@ def _joined(earlier: History, later: History) -> History:
         return later
     if not later.entries:
         return earlier
-    both = History(earlier)
+    both = History(earlier, later.notes)
     both.extend(**later)
     return both
 
@@ -157,6 +158,10 @@ class _Saver:
         whole = replace(result, history=_joined(self._earlier, result.history))
         save_fit(self._path, whole, notes=self._notes)
         self.latest = result.state
+
+
+def _listed(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def _checked_pair(data: Any) -> tuple[Any, ...]:

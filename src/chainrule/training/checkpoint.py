@@ -144,6 +144,7 @@ def save_fit(path: Path, result: FitResult, notes: Mapping[str, Any] | None = No
         "rows": state.rows,
         "total": float(state.total),
         "history": dict(result.history),
+        "history_notes": list(result.history.notes),
         "interrupted": result.interrupted,
         "carry": pack(state.carry, "carry", tensors),
         "best": None
@@ -196,7 +197,7 @@ def load_fit(path: Path) -> FitResult:
             carry=unpack(metadata.get("carry"), tensors),
             best=_best(metadata.get("best"), tensors),
         )
-        history = History(metadata["history"])
+        history = History(metadata["history"], map(str, metadata.get("history_notes", ())))
         if type(metadata["history"]) is not dict:  # History takes [] for an empty one
             raise TypeError("no history")
         if tensors:

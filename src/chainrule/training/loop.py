@@ -122,17 +122,25 @@ class Loop:
                     ctrl_c.pressed = True
                 if is_over:
                     break
-        return self._result(interrupted=ctrl_c.pressed and self._epochs < end)
+        interrupted = ctrl_c.pressed and self._epochs < end
+        if interrupted:
+            self._history.notes.append(f"Interrupted after {self._epochs} of {end} epochs.")
+        return self._result(interrupted=interrupted)
 
     def _judged(self, good: FitResult, numbers: dict[str, float]) -> tuple[FitResult, bool]:
         """Return the training after looking at an epoch's numbers, and whether it is to end."""
-        is_over, state = False, good.state
-        if self._early_stopping is not None:
-            value, best = self._early_stopping.watched(numbers), self._best
-            if best is None or self._early_stopping.is_better(value, best.value):
+        is_over, state, watch = False, good.state, self._early_stopping
+        if watch is not None:
+            value, best = watch.watched(numbers), self._best
+            if best is None or watch.is_better(value, best.value):
                 best = self._best = Best(self._epochs, value, good.parameters, good.carry)
-            is_over = self._epochs - best.epoch >= self._early_stopping.patience
+            is_over = self._epochs - best.epoch >= watch.patience
             state = replace(state, best=best)
+            if is_over:
+                self._history.notes.append(
+                    f"Stopped early after epoch {self._epochs}: {watch.name(numbers)} was best in "
+                    f"epoch {best.epoch}, {best.value:.4g}."
+                )
         if self._after_epoch is not None:
             following = self._after_epoch(copied(state.optimizer), numbers)
             parameters, moving = self._steps.values()
