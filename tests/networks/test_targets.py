@@ -14,6 +14,7 @@ from chainrule.networks.targets import (
     check_outputs,
     check_several_classes,
     checked_targets,
+    truth_of,
 )
 
 SOFTMAX, BINARY, SIGMOIDS = (
@@ -135,6 +136,32 @@ def test_labels_of_targets():
     assert as_labels(np.array([2, 0])).tolist() == [2, 0]
     assert as_labels(np.array([[0.2, 0.8], [0.9, 0.1]])).tolist() == [1, 0]
     assert as_labels(np.array([[1.0], [0.0]], np.float32)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("cost", "y", "outputs"),
+    [
+        (SOFTMAX, [2, 0], (3,)),
+        (SOFTMAX, np.eye(3)[[2, 0]], (3,)),
+        (SIGMOIDS, [1, 0], (1,)),
+        (BINARY, [1, 0], (1,)),
+        (BINARY, [[1, 0, 1], [0, 0, 1]], (3,)),
+        (HINGE, [2, 0], (3,)),
+        (QUADRATIC, [2, 0], (3,)),
+        (QUADRATIC, [0.5, 2.0], (1,)),
+        (QUADRATIC, [[0.5, 2.0]], (2,)),
+        (POISSON, [2, 0], (1,)),
+    ],
+)
+def test_the_truth_is_in_the_form_of_decisions(cost, y, outputs):
+    cost = cost.for_targets(y, outputs)
+    targets = checked_targets(cost, y, outputs)
+    truth = truth_of(cost, targets)
+    decided = cost.decide(np.zeros((len(targets), *outputs)))
+    assert truth.shape == decided.shape
+    assert (truth.dtype.kind == "i") is (decided.dtype.kind == "i") is cost.classifies
+    expected = y.argmax(axis=1) if isinstance(y, np.ndarray) else y
+    np.testing.assert_allclose(truth, expected)
 
 
 def test_outputs_that_a_cost_can_take():

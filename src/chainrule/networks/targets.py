@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import DtypeError, ShapeError
 from ..tracing.sites import here
 from .costs import Cost
+from .decisions import as_numbers
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -138,6 +139,32 @@ def as_labels(targets: Array) -> Array:
         return (targets[..., 0] >= 0.5).astype(np.int64)
     found: Array = np.argmax(targets, axis=-1)
     return found
+
+
+def truth_of(cost: Cost, targets: Array) -> Array:
+    """Return targets in the form of `cost.decide`'s answers, to compare the two.
+
+    Parameters
+    ----------
+    cost : Cost
+        Settled.
+    targets : ndarray
+        As `checked_targets` gives them.
+
+    Examples
+    --------
+    >>> from chainrule.networks.costs import COSTS
+    >>> truth_of(COSTS["binary_cross_entropy"], np.array([[1.0, 0.0]]))
+    array([[1, 0]])
+    >>> truth_of(COSTS["poisson"], np.array([[3.0]]))
+    array([3.])
+    """
+    if not cost.classifies:
+        numbers: Array = as_numbers(targets)
+        return numbers
+    if cost.targets == "binary" and targets.shape[-1] > 1:
+        return (targets >= 0.5).astype(np.int64)
+    return as_labels(targets)
 
 
 def _plain(y: Any, name: str) -> Array:
