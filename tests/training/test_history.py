@@ -89,14 +89,12 @@ def test_notes_are_shown() -> None:
 def test_the_best() -> None:
     nan = math.nan
     history = cr.History({
-        "cost": [3.0, 1.0, 1.0, 2.0], "val_accuracy": [nan, 0.5, 0.9, 0.8], "size": [1.0] * 4,
+        "cost": [3.0, 1.0, 1.0, 2.0], "val_accuracy": [nan, 0.5, 0.9, 0.8],
         "f1": [nan] * 4,
     })  # fmt: skip
     assert history.best("cost") == (2, 1.0) and history.best("val_accuracy") == (3, 0.9)
-    assert history.best("val_accuracy", highest=False) == (2, 0.5)
-    assert history.best("size", highest=True).entry == 1
-    with pytest.raises(ValueError, match="whether a low or a high 'size' is the best"):
-        history.best("size")
+    assert history.best("val_accuracy", larger_is_better=False) == (2, 0.5)
+    assert history.best("val_accuracy", larger_is_better=True).value == 0.9
     with pytest.raises(ValueError, match="no number of 'f1' is finite"):
         history.best("f1")
     with pytest.raises(KeyError, match="no 'gone'"):

@@ -17,26 +17,26 @@ from ..readings.notebook import bundle, image
 from ..readings.numbers import plain, shortened
 from ..tracing.sites import for_users, here
 from .curve import curve, is_cost, panels, under_curve
+from .early_stopping import is_larger_better
 from .history_svg import history_svg
 from .progress import duration
 
-_GOOD = {"accuracy", "score", "precision", "recall", "f1", "auc", "r2"}  # better when higher
 _NOTE = 60  # characters of a note in one line with the rest
 
 
-class Best(NamedTuple):
+class BestEntry(NamedTuple):
     """The best number of a history and where it stands.
 
     Attributes
     ----------
     entry : int
         Which entry has it, counted from 1: the epoch, in a training from the start.
-    number : float
+    value : float
         The number.
     """
 
     entry: int
-    number: float
+    value: float
 
 
 class History(dict[str, list[float]]):
@@ -64,7 +64,7 @@ class History(dict[str, list[float]]):
     >>> history
     History(2 entries: cost 0.5 to 0.25, val_accuracy 0.62 to 0.81)
     >>> history.best("val_accuracy")
-    Best(entry=2, number=0.81)
+    BestEntry(entry=2, value=0.81)
     """
 
     notes: list[str]
@@ -123,42 +123,36 @@ class History(dict[str, list[float]]):
         return max(map(len, self.values()), default=0)
 
     @for_users
-    def best(self, name: str, highest: bool | None = None) -> Best:
+    def best(self, name: str, larger_is_better: bool | None = None) -> BestEntry:
         """Return the best number under a name, and in which entry it stands; the first of equals.
 
         Parameters
         ----------
         name : str
             Which numbers.
-        highest : bool, optional
-            Whether the highest is the best. None: as the name says, the lowest cost, loss or
-            error, the highest accuracy or score.
+        larger_is_better : bool, optional
+            None: as the name says, larger for an accuracy or a score, else smaller.
 
         Returns
         -------
-        Best
-            `.entry`, counted from 1, and `.number`.
+        BestEntry
+            `.entry`, counted from 1, and `.value`.
 
         Raises
         ------
         KeyError
             If there are no such numbers.
         ValueError
-            If the name does not say what is best, or no number is finite.
+            If no number is finite.
         """
         numbers = self[name]
-        if highest is None:
-            if is_cost(name) == (not _GOOD.isdisjoint(name.lower().split("_"))):
-                raise ValueError(
-                    f"{here()}whether a low or a high {plain(name)!r} is the best, its name does "
-                    "not say: give highest=True or highest=False"
-                )
-            highest = not is_cost(name)
-        known = [(number, k) for k, number in enumerate(numbers) if math.isfinite(number)]
+        if larger_is_better is None:
+            larger_is_better = is_larger_better(name)
+        known = [(value, k) for k, value in enumerate(numbers) if math.isfinite(value)]
         if not known:
             raise ValueError(f"{here()}no number of {plain(name)!r} is finite")
-        number, k = min(known, key=lambda pair: -pair[0] if highest else pair[0])
-        return Best(k + 1, number)
+        value, k = min(known, key=lambda pair: -pair[0] if larger_is_better else pair[0])
+        return BestEntry(k + 1, value)
 
     # ------------------------------------------------------------------ how it shows itself
 

@@ -47,7 +47,7 @@ class Silent:
     def at(self, epochs: float, cost: float) -> None:
         """Say how many epochs of this call are done, with parts, and the cost of late."""
 
-    def epoch(self, number: int, numbers: Any, seconds: float | None = None) -> None:
+    def epoch(self, number: int, numbers: Mapping[str, float]) -> None:
         """Say that an epoch is done, counted from 1 over all calls, and what was written down."""
 
 
@@ -70,10 +70,8 @@ class Lines(Silent):
     def __exit__(self, *error: Any) -> None:
         self._write()
 
-    def epoch(self, number: int, numbers: Any, seconds: float | None = None) -> None:
+    def epoch(self, number: int, numbers: Mapping[str, float]) -> None:
         """Write the line, or keep it in case it is the last."""
-        if seconds is not None:  # until the loop has switched
-            numbers = {"cost": numbers, "seconds": seconds}
         self._kept = number, numbers
         if not self._are_many or time.perf_counter() >= self._due:
             self._write()
@@ -126,10 +124,8 @@ class Drawn(Silent):
         if time.perf_counter() >= self._due:
             self._look()
 
-    def epoch(self, number: int, numbers: Any, seconds: float | None = None) -> None:
+    def epoch(self, number: int, numbers: Mapping[str, float]) -> None:
         """Show the numbers from now on."""
-        if seconds is not None:  # until the loop has switched
-            numbers = {"cost": numbers, "seconds": seconds}
         self._numbers = numbers
         if time.perf_counter() >= self._due:
             self._look()
