@@ -88,6 +88,11 @@ def _reshape(graph: Graph, x: Access, shape: Shape) -> Access:
     """Return the elements in another shape; copied where strides cannot say it."""
     strides = restrided(x, shape)
     if strides is None:
+        axis = innermost_axis(graph, x)
+        if axis is not None:
+            x = packed(graph, x, axis)
+            strides = restrided(x, shape)
+    if strides is None:
         return _reshape(graph, graph.copy(x), shape)
     return replace(x, shape=shape, strides=strides)
 
