@@ -58,6 +58,7 @@ def save(net: Network, path: Any) -> None:
         {
             "kind": "network",
             "network": record(net),
+            "notes": net.notes,
             "parameters": checkpoint.pack(net.parameters, "parameters", tensors),
             "carried": checkpoint.pack(net.carried, "carried", tensors),
             "history": dict(net.history),
@@ -95,12 +96,14 @@ def load(path: Any, make: Make) -> Network:
         kept = result.best or result
         count = sum(np.size(leaf) for leaf in flatten(kept.parameters)[0])
         net = made(packed, path, make, count)
+        net.notes = _notes(path, notes)
         return _with(path, net, kept.parameters, kept.carry, result.history)
     if metadata.get("kind") != "network":
         _refuse(path, f"it holds a {str(metadata.get('kind'))[:40]!r}, not a network")
     tensors, metadata = checkpoint.load(path)
     count = sum(array.size for array in tensors.values())
     net = made(metadata.get("network"), path, make, count)
+    net.notes = _notes(path, metadata)
     try:
         parameters = checkpoint.unpack(metadata["parameters"], tensors)
         carried = checkpoint.unpack(metadata["carried"], tensors)
@@ -229,6 +232,13 @@ def _json(value: Any, layer: Layer) -> Any:
         f"{here()}{type(layer).__name__} has {name}, a function of your own, which a file cannot "
         "hold: use one that has a name, such as 'relu'."
     )
+
+
+def _notes(path: Any, packed: Any) -> dict[str, Any]:
+    notes = packed.get("notes", {})  # files from before there were any have none
+    if not isinstance(notes, dict):
+        _refuse(path, "its notes are no dict")
+    return notes
 
 
 def _tuples(value: Any) -> Any:

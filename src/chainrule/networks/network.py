@@ -66,6 +66,8 @@ class Network:
         What training carries from step to step: running means, random keys.
     history : History
         Of all the training since the network was made, or since the last `fit` without `resume`.
+    notes : dict
+        What else files are to keep, in JSON's kinds, by names: what the classes are called.
 
     Examples
     --------
@@ -98,6 +100,7 @@ class Network:
         self.generator = np.random.default_rng(seed)
         self.parameters, self.carried = forward.begun(self.layers, self.generator, self.dtype)
         self.history = History()
+        self.notes: dict[str, Any] = {}
         self.state: FitState | None = None  # of the last training, with its own parameters
         self.last: tuple[Any, Any] | None = None
         self._asking: dict[bool, Asking] = {}

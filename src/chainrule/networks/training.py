@@ -78,7 +78,7 @@ def train(
     callbacks: list[Callable[..., Any]] = [Log(one) for one in _listed(log)]
     saver = None
     if checkpoint is not None:
-        saver = _Saver(checkpoint, record(net), earlier)
+        saver = _Saver(checkpoint, net, earlier)
         callbacks.append(saver)
     callbacks += _listed(callback)
     size = None if batch_size is None else min(batch_size, len(data[0]))
@@ -150,8 +150,9 @@ def _joined(earlier: History, later: History) -> History:
 class _Saver:
     """Writes a checkpoint after each epoch."""
 
-    def __init__(self, path: Any, network: dict[str, Any], earlier: History) -> None:
-        self._path, self._notes, self._earlier = path, {"network": network}, earlier
+    def __init__(self, path: Any, net: Network, earlier: History) -> None:
+        self._path, self._earlier = path, earlier
+        self._notes = {"network": record(net), "notes": net.notes}
         self.latest: FitState | None = None
 
     def __call__(self, epoch: int, result: FitResult) -> None:
