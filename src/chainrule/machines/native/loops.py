@@ -107,7 +107,9 @@ class _Writer:
     ) -> None:
         self.graph, self.loops, self.target = graph, loops, target
         roots = [a for a, _ in loops.stores] + [n.operands[0] for n, _ in loops.reductions]
-        given = {a.node for a, _ in loops.stores if graph.nodes[a.node].form == "each"}
+        # Made here; what another kernel has stored is read, even where this one copies all of it.
+        given = {a.node for a, s in loops.stores if s.node == a.node}
+        given = {number for number in given if graph.nodes[number].form == "each"}
         self.expressions = Expressions(graph, stored, loops.domain, roots, given)
         involved = {n.number for n in self.expressions.inlined} | {a.node for a in roots}
         involved |= {a.node for a in self.expressions.streams} | {
