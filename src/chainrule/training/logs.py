@@ -10,26 +10,24 @@ To add a kind: a class with the methods of `Journal`, and its ending in `_KINDS`
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import importlib
 import io
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..data.whole_file import whole_file
-from ..errors import DataFileError, MissingExtraError
+from ..errors import DataFileError
 from ..readings.numbers import plain
 from ..tracing.sites import for_users, here
+from .event_file import event, opening
 from .result import FitResult
 
 Path = str | os.PathLike[str]
 Entry = Mapping[str, float]  # with its "epoch"
-
-_WRITERS = ("tensorboardX", "torch.utils.tensorboard")  # the first that is there; torch is slow
 
 
 class Log:
@@ -41,8 +39,8 @@ class Log:
 
     A file that ends in .csv gets a header, `epoch,cost,...,seconds`, and a line an epoch.
 
-    Anything else without an ending is a folder for TensorBoard, by tensorboardX or PyTorch;
-    `tensorboard --logdir FOLDER` shows it.
+    A path that has no ending, ends in / or is a folder, is one for TensorBoard, with a curve for
+    each number: `tensorboard --logdir FOLDER` shows it. To write it, nothing needs to be installed.
 
     A training that goes on with the state of an earlier one goes on with its log. One from the
     start begins it anew. A file that is there and is no log is left alone.
@@ -58,8 +56,6 @@ class Log:
         If the path has another ending.
     DataFileError
         If the file is there and is no such log.
-    MissingExtraError
-        If it is for TensorBoard and nothing is installed that writes for it.
     OSError
         If the file cannot be written.
 
@@ -81,11 +77,13 @@ class Log:
     def __init__(self, path: Path) -> None:
         # Made absolute: a program may change its folder on the way.
         self.path = os.path.abspath(path)
-        ending = "" if os.path.isdir(path) else os.path.splitext(self.path)[1].lower()
+        given = os.fspath(path)
+        is_folder = os.path.isdir(path) or given.endswith(("/", os.sep))
+        ending = "" if is_folder else os.path.splitext(self.path)[1].lower()
         if ending not in _KINDS:
             raise ValueError(
                 f"{here()}a log is a file that ends in .jsonl or .csv, or a folder for "
-                f"TensorBoard, not {os.fspath(path)!r}"
+                f"TensorBoard, not {given!r}; write {given + '/'!r} if it is to be a folder"
             )
         self._journal = _KINDS[ending](self.path)
         self._last: int | None = None  # the last epoch written down; None: it is not known
@@ -127,7 +125,7 @@ class _Lines:
         # What cannot be written, or must not, is to be found before the training, not after.
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._read()
-        self._append("")
+        append(path, b"")
 
     def begin(self, epoch: int) -> int:
         lines, is_whole = self._read()
@@ -137,7 +135,7 @@ class _Lines:
         return max((k for k, _ in lines if k < epoch), default=0)
 
     def add(self, entries: Sequence[Entry]) -> None:
-        self._append("".join(map(self._line, entries)))
+        append(self._path, "".join(map(self._line, entries)).encode())
 
     def _line(self, entry: Entry) -> str:
         raise NotImplementedError
@@ -172,18 +170,6 @@ class _Lines:
     def _write(self, lines: Sequence[str]) -> None:
         with whole_file(self._path) as file:
             file.write("".join(lines).encode())
-
-    def _append(self, text: str) -> None:
-        # One call of the system, or a kill could leave half a line. Opened anew each time: so
-        # nothing is left open, in a fork neither.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        file = os.open(self._path, flags, 0o666)
-        try:
-            data = text.encode()
-            while data:
-                data = data[os.write(file, data) :]
-        finally:
-            os.close(file)
 
     def _no_log(self, met: str) -> DataFileError:
         return DataFileError(
@@ -250,44 +236,40 @@ def _row(cells: Sequence[Any]) -> str:
 
 
 class _TensorBoard:
-    """TensorBoard's files of events, through a package that writes them."""
+    """A folder of TensorBoard's files, one for each training that wrote to it."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._make = _summary_writer()
-        self._writer: Any = None
+        os.makedirs(path, exist_ok=True)
+        self._folder, self._path = path, ""
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"{here()}{path} cannot be written to")
 
     def begin(self, epoch: int) -> int:
-        self._close()
-        # TensorBoard does not show what other files have of these epochs.
-        self._writer = self._make(self._path, purge_step=epoch)
+        # TensorBoard reads the files of a folder in the order of their names.
+        name = f"events.out.tfevents.{time.time_ns():020d}.{os.getpid()}"
+        self._path = os.path.join(self._folder, name)
+        append(self._path, opening(epoch))
         return epoch - 1
 
     def add(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            for name, number in entry.items():
-                if name != "epoch":
-                    self._writer.add_scalar(name, number, int(entry["epoch"]))
-        self._writer.flush()
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # an error here would only be printed
-            self._close()
+            numbers = {name: number for name, number in entry.items() if name != "epoch"}
+            append(self._path, event(int(entry["epoch"]), numbers))
 
 
-def _summary_writer() -> Any:
-    for name in _WRITERS:
-        with contextlib.suppress(ImportError):
-            return importlib.import_module(name).SummaryWriter
-    raise MissingExtraError(
-        f"{here()}a log for TensorBoard needs tensorboardX: pip install tensorboardX. Without it, "
-        "give a file that ends in .jsonl or .csv."
-    )
+def append(path: str, data: bytes) -> None:
+    """Add bytes to the end of a file, made if need be.
+
+    By one call of the system, or a kill could leave half a line. The file is opened anew each time:
+    so nothing is left open, in a fork neither.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    file = os.open(path, flags, 0o666)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
 
 
 _KINDS: dict[str, Callable[[str], Journal]] = {
