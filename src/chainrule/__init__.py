@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from .networks.activation import Activation
     from .networks.batch_norm import BatchNorm
+    from .networks.convolution import Conv2D, conv2d
     from .networks.dense import Dense
     from .networks.dropout import Dropout
     from .networks.embedding import Embedding
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .networks.layer import Layer
     from .networks.layer_norm import LayerNorm
     from .networks.network import Network
+    from .networks.pooling import AveragePool2D, MaxPool2D
     from .training.adaptive import Adadelta, Adagrad, Lion
     from .training.checkpoint import load_fit, save_fit
     from .training.clipping import Clipped, MaxNorm
@@ -85,6 +87,8 @@ _HOMES = {
     "Layer": "networks.layer",
     "LayerNorm": "networks.layer_norm",
     "Network": "networks.network",
+    **dict.fromkeys(("AveragePool2D", "MaxPool2D"), "networks.pooling"),
+    **dict.fromkeys(("Conv2D", "conv2d"), "networks.convolution"),
     **dict.fromkeys(("Flatten", "Reshape"), "networks.flatten"),
     **dict.fromkeys(("Adadelta", "Adagrad", "Lion"), "training.adaptive"),
     **dict.fromkeys(("Clipped", "MaxNorm"), "training.clipping"),
@@ -111,10 +115,12 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AveragePool2D",
     "BatchNorm",
     "ChainruleError",
     "Circuit",
     "Clipped",
+    "Conv2D",
     "CosineDecay",
     "Dense",
     "Dropout",
@@ -127,6 +133,7 @@ __all__ = [
     "LayerNorm",
     "Lion",
     "MaxNorm",
+    "MaxPool2D",
     "Network",
     "OneCycle",
     "Plateau",
@@ -138,6 +145,7 @@ __all__ = [
     "__version__",
     "check_gradients",
     "compile",
+    "conv2d",
     "elu",
     "erf",
     "erfc",

@@ -302,3 +302,28 @@ def test_penalties():
     parameters = [{"weights": np.array([[1.0, -2.0]]), "biases": np.array([5.0])}]
     assert penalty(parameters, 0.0, 0.0) == 0.0
     assert penalty(parameters, 0.5, 0.1) == pytest.approx(0.5 * 3 + 0.05 * 5)
+
+
+def test_a_last_activation_that_is_not_the_costs_own():
+    x, y = blobs()
+    net = cr.Network(cr.Dense(4, 3, "relu"), cost="softmax_cross_entropy", seed=0)
+    with pytest.warns(RuntimeWarning, match="takes logits.*ends with relu.*write 'softmax'"):
+        net.fit(x, y)
+
+
+def test_several_questions_at_once():
+    x, y = blobs(60, dtype=np.float32)
+    answers = np.stack([y == 0, y > 0, x[:, 0] > 0], axis=1).astype(int)
+    net = cr.Network(cr.Dense(4, 8, "tanh"), cr.Dense(8, 3), cost="binary_cross_entropy", seed=0)
+    net.fit(x, answers, epochs=150, batch_size=10, optimizer=cr.Adam(0.03))
+    assert net.predict(x).shape == (60, 3)
+    assert net.evaluate(x, answers)["accuracy"] == np.mean(net.predict(x) == answers) > 0.9
+
+
+def test_counts():
+    x = np.linspace(-1, 1, 80)[:, None]
+    y = np.random.default_rng(0).poisson(np.exp(1.0 + x[:, 0]))
+    net = cr.Network(cr.Dense(1, 1), cost="poisson", seed=0, dtype="float64")
+    net.fit(x, y, epochs=60, batch_size=None, optimizer=cr.LBFGS())
+    assert net.predict(x).mean() == pytest.approx(y.mean(), rel=1e-6)  # as in every such regression
+    assert 0.1 < net.evaluate(x, y)["r2"] < 1.0

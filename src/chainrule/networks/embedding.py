@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Embedding(Layer):
     >>> layer.outputs((7,))
     (7, 2)
     """
+
+    reads_integers: ClassVar[bool] = True
 
     count: int
     features: int

@@ -22,12 +22,14 @@ from ..training import checkpoint
 from ..training.history import History
 from .activation import Activation
 from .batch_norm import BatchNorm
+from .convolution import Conv2D
 from .dense import Dense
 from .dropout import Dropout
 from .embedding import Embedding
-from .flatten import Flatten
+from .flatten import Flatten, Reshape
 from .layer import Layer
 from .layer_norm import LayerNorm
+from .pooling import AveragePool2D, MaxPool2D
 
 if TYPE_CHECKING:
     from .network import Network
@@ -37,8 +39,11 @@ Make = Callable[..., "Network"]
 
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
-    for kind in (Activation, BatchNorm, Dense, Dropout, Embedding, Flatten, LayerNorm)
-}
+    for kind in (
+        Activation, AveragePool2D, BatchNorm, Conv2D, Dense, Dropout, Embedding, Flatten, LayerNorm,
+        MaxPool2D, Reshape,
+    )
+}  # fmt: skip
 
 
 def save(net: Network, path: Any) -> None:

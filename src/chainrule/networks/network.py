@@ -26,6 +26,7 @@ from .costs import Cost, cost_of
 from .files import load, save
 from .layer import Shape
 from .objective import mean_cost
+from .onnx_file import export
 from .scores import Scores
 from .targets import checked_targets
 from .training import train
@@ -332,6 +333,28 @@ class Network:
             If it is not there or cannot be read.
         """
         return load(path, Network)
+
+    @for_users
+    def export_onnx(self, path: Any, *, shape: Shape | None = None) -> None:
+        """Write the network to an ONNX file, for other runtimes; needs the package onnx.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        shape : tuple of int, optional
+            Of one example; not needed where the first layer is dense.
+
+        Raises
+        ------
+        MissingExtraError
+            If onnx is not installed: `pip install chainrule[onnx]`.
+        TypeError
+            If a layer or an activation is of your own making.
+        ShapeError
+            If the shape does not fit the layers, or is needed and not given.
+        """
+        export(self, path, shape)
 
     # ------------------------------------------------------------------ what others ask
 

@@ -13,7 +13,7 @@ from . import forward
 from .asking import Asking
 from .metrics import metric_of
 from .objective import example_weights
-from .targets import as_labels, checked_targets
+from .targets import checked_targets, truth_of
 
 if TYPE_CHECKING:
     from .network import Network
@@ -59,7 +59,7 @@ class Scores:
             metrics = (metrics,)
         self._metrics = [metric_of(one) for one in metrics]
         self._asking = Asking(forward.without_link(net.layers, self._cost.link))
-        self._truth = as_labels(self._y) if self._cost.classifies else self._cost.decide(self._y)
+        self._truth = truth_of(self._cost, self._y)
 
     def of(self, parameters: Any, carried: Any) -> dict[str, float]:
         """Return the mean cost and the metrics by name."""
@@ -67,10 +67,10 @@ class Scores:
         with np.errstate(all="ignore"):
             each = np.asarray(self._cost.each(outputs, self._y), np.float64)
         found = {"cost": float(np.average(each, weights=self._weights) if each.ndim else each)}
+        decided = self._cost.decide(outputs)
         for metric in self._metrics:
-            found[metric.name] = float(
-                metric(self._truth, self._cost.decide(outputs), self._weights)
-            )
+            read = outputs if metric.reads == "outputs" else decided
+            found[metric.name] = float(metric(self._truth, read, self._weights))
         return found
 
     def held_out(self, carries: bool, carried: Any) -> Callable[..., dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ def train(
             "for each example. Is one of them transposed?"
         )
     check_several_classes(cost, targets)
+    _warn_of_squashed_logits(net)
     weights = example_weights(targets, sample_weight, class_weight, net.dtype, cost.classifies)
     data = [inputs, targets] if weights is None else [inputs, targets, weights]
     net.cost = cost
@@ -106,6 +108,18 @@ def train(
     if saver is not None and saver.latest is not result.state:
         saver(result.epochs, result)
     return net.history
+
+
+def _warn_of_squashed_logits(net: Network) -> None:
+    """Warn of a last activation that leaves a cost of logits little to work with."""
+    last, link = getattr(net.layers[-1], "activation", None), net.cost.link
+    if link is not None and last in ("sigmoid", "softmax", "relu", "log_sigmoid") and last != link:
+        warnings.warn(
+            f"{here()}the cost {net.cost.name} takes logits, numbers of either sign, but the last "
+            f"layer ends with {last}. Leave its activation out, or write {link!r}.",
+            RuntimeWarning,
+            stacklevel=4,  # past train, Network.fit and for_users, to the caller
+        )
 
 
 def _take(net: Network, result: FitResult, earlier: History, best: Any = None) -> None:

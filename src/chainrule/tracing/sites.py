@@ -72,6 +72,8 @@ NOWHERE = Site("", 0, None)
 def is_ours(frame: FrameType) -> bool:
     """Return whether a frame is chainrule's or NumPy's own."""
     file = frame.f_code.co_filename
+    if file == "<string>":  # the __init__ that dataclass writes, or what a person gives to exec
+        return str(frame.f_globals.get("__name__")).startswith("chainrule.")
     ours = _is_ours.get(file)
     if ours is None:
         path = os.path.abspath(file)
