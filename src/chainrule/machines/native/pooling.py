@@ -16,7 +16,7 @@ from .builder import Builder, Value, constant, lanes, size_of, vector_of
 from .elementwise import EMITTERS
 from .graph import Graph
 from .loops import Emitted
-from .nodes import Node
+from .nodes import Node, Shape
 from .target import Target
 from .values import load, store
 
@@ -68,24 +68,22 @@ class Windows:
 
 def emit_pool(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
     """Return the function of max_pool2d or mean_pool2d."""
-    return _Pooling(graph, node, target, name, graph.nodes[node.operands[0].node], node).pooled()
+    return _Pooling(node, target, name, node.operands[0].shape, node.shape).pooled()
 
 
 def emit_spread(graph: Graph, node: Node, target: Target, name: str) -> Emitted:
     """Return the function of max_pool2d_spread or mean_pool2d_spread."""
-    return _Pooling(graph, node, target, name, node, graph.nodes[node.operands[0].node]).spread()
+    return _Pooling(node, target, name, node.shape, node.operands[0].shape).spread()
 
 
 class _Pooling:
-    def __init__(
-        self, graph: Graph, node: Node, target: Target, name: str, image: Node, pooled: Node
-    ) -> None:
+    def __init__(self, node: Node, target: Target, name: str, image: Shape, pooled: Shape) -> None:
         inner = node.settings["inner"]
         # Behind the planes: rows, columns, and the examples where they are innermost.
-        high, wide, *_ = image.shape[len(image.shape) - 2 - (inner > 1) :]
-        rows, columns, *_ = pooled.shape[len(image.shape) - 2 - (inner > 1) :]
+        high, wide, *_ = image[len(image) - 2 - (inner > 1) :]
+        rows, columns, *_ = pooled[len(image) - 2 - (inner > 1) :]
         self.w = Windows(
-            math.prod(image.shape) // max(high * wide * inner, 1),
+            math.prod(image) // max(high * wide * inner, 1),
             (high, wide),
             (rows, columns),
             inner,
