@@ -407,6 +407,32 @@ def test_containers_and_dtypes_are_kept():
         assert number == pytest.approx(0.3, abs=1e-6) and small == pytest.approx(0.25, abs=1e-6)
 
 
+# ---------------------------------------------------------------------- in fit
+
+
+@pytest.mark.parametrize("machine", ["native", "python"])
+def test_fit_runs_it(machine, tmp_path):
+    x, y = digits("float32")
+    start = {"W": np.zeros((64, 10), np.float32), "b": np.zeros(10, np.float32)}
+    settings = {"optimizer": LBFGS(memory=5), "machine": machine}
+    whole = cr.fit(softmax_cost, start, (x, y), epochs=15, **settings)
+    by_hand = Training(softmax_cost, start, (x, y), LBFGS(memory=5), machine).run(15)
+    assert whole.history["cost"] == by_hand.tolist()
+    half = cr.fit(softmax_cost, start, (x, y), epochs=6, callback=lambda *_: None, **settings)
+    cr.save_fit(tmp_path / "x.safetensors", half)
+    half = cr.load_fit(tmp_path / "x.safetensors")
+    rest = cr.fit(softmax_cost, half.parameters, (x, y), epochs=9, state=half.state, **settings)
+    assert half.history["cost"] + rest.history["cost"] == whole.history["cost"]
+    assert rest.parameters["W"].tobytes() == whole.parameters["W"].tobytes()
+
+
+def test_fit_says_where_it_cannot_go_on():
+    with pytest.raises(ValueError, match="LBFGS compares the cost at several points"):
+        cr.fit(lambda p, x: np.mean((x - p) ** 2), 0.0, np.ones(4), batch_size=2, optimizer=LBFGS())
+    with pytest.raises(cr.ChainruleError, match="the cost became nan in epoch 1"):
+        cr.fit(lambda p, x: np.mean(x) + np.sqrt(p), 0.0, np.ones(4), optimizer=LBFGS())
+
+
 # ---------------------------------------------------------------------- what it refuses
 
 

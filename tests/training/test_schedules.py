@@ -278,6 +278,10 @@ def test_settings_out_of_range_say_what_they_may_be():
         WarmUp(10, "fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"Plateau: factor must be from 0 to below 1, not 1\.0"):
         Plateau(0.1, factor=1.0)
+    with pytest.raises(TypeError, match=r"patience must be an integer, not 2\.5"):
+        Plateau(0.1, patience=2.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cooldown must be at least 0, not -1"):
+        Plateau(0.1, cooldown=-1)
 
 
 def test_a_name_that_no_epoch_has():

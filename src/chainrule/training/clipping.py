@@ -31,7 +31,7 @@ class _Around:
                 f"{here()}{kind} goes around an optimizer, as in {kind}(cr.Adam(1e-3), 1.0), "
                 f"not around {inner!r}"
             )
-        if hasattr(inner, "steps"):
+        if callable(getattr(inner, "steps", None)):
             raise TypeError(
                 f"{here()}{kind} cannot go around {type(inner).__name__}, which searches along its "
                 "own direction for how far to go: it needs the gradients and the weights as they "

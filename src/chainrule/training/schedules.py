@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import did_you_mean
 from ..tracing.sites import here
+from .batches import whole
 from .early_stopping import is_larger_better
 from .settings import FRACTION, POSITIVE, check_numbers
 
@@ -316,7 +317,10 @@ class Plateau(StatefulSchedule):
     larger_is_better: bool | None = None
 
     def __post_init__(self) -> None:
-        check_numbers(self, {"factor": FRACTION}, but=("watch", "larger_is_better"))
+        counts = ("patience", "cooldown")
+        for name in counts:
+            whole(getattr(self, name), name, 0)
+        check_numbers(self, {"factor": FRACTION}, but=(*counts, "watch", "larger_is_better"))
 
     def begin(self) -> ScheduleState:
         """Return the rate to start with, and that there is no best yet."""
