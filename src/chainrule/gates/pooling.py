@@ -27,11 +27,10 @@ def _max_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
     high, wide = ((n - k) // s + 1 for n, k, s in zip(x.shape[-2:], size, stride, strict=True))
     if high < 1 or wide < 1:
         raise ValueError(f"a window of {tuple(size)} does not fit into images of {x.shape[-2:]}")
-    out: Any = None
-    for i in range(size[0]):
-        for j in range(size[1]):
-            part = x[..., i :: stride[0], j :: stride[1]][..., :high, :wide]
-            out = np.array(part) if out is None else np.maximum(out, part)
+    out = np.array(x[..., :: stride[0], :: stride[1]][..., :high, :wide])
+    for k in range(1, size[0] * size[1]):
+        i, j = k // size[1], k % size[1]
+        out = np.maximum(out, x[..., i :: stride[0], j :: stride[1]][..., :high, :wide])
     return out
 
 
@@ -86,11 +85,10 @@ def _mean_pool2d(x: Any, *, size: Any, stride: Any) -> Any:
     high, wide = ((n - k) // s + 1 for n, k, s in zip(x.shape[-2:], size, stride, strict=True))
     if high < 1 or wide < 1:
         raise ValueError(f"a window of {tuple(size)} does not fit into images of {x.shape[-2:]}")
-    total: Any = None
-    for i in range(size[0]):
-        for j in range(size[1]):
-            part = x[..., i :: stride[0], j :: stride[1]][..., :high, :wide]
-            total = part if total is None else total + part
+    total = x[..., :: stride[0], :: stride[1]][..., :high, :wide]
+    for k in range(1, size[0] * size[1]):
+        i, j = k // size[1], k % size[1]
+        total = total + x[..., i :: stride[0], j :: stride[1]][..., :high, :wide]
     return total / float(size[0] * size[1])
 
 

@@ -59,11 +59,16 @@ class Assembler:
         self.graph, self.target, self.threads = graph, target, threads
         taken: set[int] = set()
         self.outputs: list[Node] = []
+        # Of the recorded arrays: a node that turns them in memory is a matrix.
+        self.shapes = [access.shape for access in outputs]
         for access in outputs:
             node = graph.nodes[access.node]
             own = access.is_whole(node.shape) and node.number not in taken
             if not own or node.form in ("input", "constant"):
-                node = graph.nodes[graph.copy(access).node]
+                made = graph.copy(access)
+                if made.node in taken:  # the same array again, turned before
+                    made = graph.copied(made)
+                node = graph.nodes[made.node]
             taken.add(node.number)
             self.outputs.append(node)
         self.guards: list[tuple[Node, bool | int]] = []
@@ -108,7 +113,7 @@ class Assembler:
         inputs = [graph.nodes[n] for n in graph.inputs]
         layout = Layout(
             inputs=[(n.kind, n.shape) for n in inputs],
-            outputs=[(n.kind, n.shape) for n in self.outputs],
+            outputs=[(n.kind, s) for n, s in zip(self.outputs, self.shapes, strict=True)],
             constants=[self._array(n) for n in self.constants],
             workspace=self.workspace,
             threads=threads,
