@@ -438,7 +438,7 @@ def test_fit_says_where_it_cannot_go_on():
 
 def test_batches_and_carries_are_refused():
     data = np.zeros(10)
-    with pytest.raises(ValueError, match=r"all 10 rows each time, not 4: leave batch_size out"):
+    with pytest.raises(ValueError, match=r"all 10 rows each time, not 4: write batch_size=None"):
         Training(rosenbrock, np.zeros(2), data, batch_size=4)
     with pytest.raises(TypeError, match=r"must not change .* as a cost with a carry does"):
         Training(lambda p, c, x: (p, c), 1.0, data, carry={"mean": 0.0})

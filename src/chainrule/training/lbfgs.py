@@ -119,7 +119,7 @@ class LBFGS:
         if batch_size < rows:
             raise ValueError(
                 f"{here()}LBFGS compares the cost at several points, so it must see all {rows} "
-                f"rows each time, not {batch_size}: leave batch_size out, or take cr.Adam(1e-3) "
+                f"rows each time, not {batch_size}: write batch_size=None, or take cr.Adam(1e-3) "
                 "for mini-batches."
             )
         _, _, carry = like.whole(parameters, state)
