@@ -48,6 +48,7 @@ class Graph:
         self.laid: dict[int, int] = {}
         self.copies: dict[tuple[Access, int], Access] = {}
         self.places: dict[tuple[Any, ...], Access] = {}  # of index arrays
+        self._relus: dict[int, int] = {}  # the row of each relu by that of its input
         # What must be seen besides the recorded guards: that indices are in range.
         self.guards: list[tuple[Access, bool]] = []
         needed = columns.needed_for(list(read))
@@ -161,6 +162,11 @@ class Graph:
         name = gate.name
         rows = self.columns.inputs(row)
         values = [self.columns.values[k] for k in rows]
+        if name == "relu":
+            self._relus[rows[0]] = row
+        if name == "heaviside" and rows[0] in self._relus and self._is_zero(rows[1]):
+            # The slope of a relu, from what came out of it: what went in need not be kept.
+            sources = [self.access[self._relus[rows[0]]], sources[1]]
         if name in _COMPARISONS or name in _TRUTHS:
             common = _common(values)
         elif name == "where":
@@ -178,6 +184,10 @@ class Graph:
         return self.each(
             name, kind, np.shape(value), sources, settings=settings, operand_kind=common, row=row
         )
+
+    def _is_zero(self, row: int) -> bool:
+        value = self.columns.values[row]
+        return self.columns.gates[row] is CONSTANT and np.ndim(value) == 0 and bool(value == 0.0)
 
 
 def _empty(value: Any) -> Any:
