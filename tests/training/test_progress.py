@@ -153,7 +153,7 @@ def test_a_slow_terminal_is_written_to_less_often(clock):
             pass
 
     train(Slow(300), 300, 0.1, clock)
-    assert len(drawn) == 6  # 50 ms each, so one in five seconds, not one in 0.2
+    assert len(drawn) == 3  # 50 ms each, so one in ten seconds, not one in 0.2
 
 
 def test_stopped_before_the_end(terminal, clock):

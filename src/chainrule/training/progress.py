@@ -20,7 +20,7 @@ from typing import Any
 from ..readings.numbers import plain
 
 SOON, WORTH = 1 / 3, 1.0  # seconds after which a bar may come, and those then left for it to stay
-EVERY, SHARE = 0.2, 0.01  # seconds between two drawings; the part of the time that they may take
+EVERY, SHARE = 0.2, 0.005  # seconds between two drawings; the part of the time that they may take
 MANY = 100  # epochs, from which on plain lines are thinned out
 PAUSE = 0.1  # seconds between two of those
 
