@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -167,18 +168,25 @@ def _refuse(cost: Any) -> Cost:
 
 def _own(function: Formula) -> Cost:
     name = getattr(function, "__name__", type(function).__name__)
+    return Cost(name, _Own(function, name), "any", as_numbers, is_own=True)
 
-    def each(outputs: Any, targets: Any) -> Any:
-        found = function(outputs, targets)
+
+@dataclass(frozen=True)
+class _Own:
+    """A function of the user's, held to its shape; a record, so that it can be pickled."""
+
+    function: Formula
+    name: str
+
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        found = self.function(outputs, targets)
         shape = np.shape(found)
         if shape not in ((), (len(outputs),)):
             raise ShapeError(
-                f"{here()}the cost {name} gave shape {shape} for a batch of {len(outputs)}: it "
-                "must give one number for each example, or one for all. Sum over the other axes."
+                f"{here()}the cost {self.name} gave shape {shape} for a batch of {len(outputs)}: "
+                "it must give one number for each example, or one for all. Sum over the other axes."
             )
         return found
-
-    return Cost(name, each, "any", as_numbers, is_own=True)
 
 
 # ---------------------------------------------------------------------- parts of formulas
@@ -314,12 +322,14 @@ def huber(delta: float = 1.0) -> Cost:
     if not 0.0 < delta < float("inf"):
         raise ValueError(f"{here()}huber: delta must be above 0 and finite, not {delta!r}")
 
-    def each(outputs: Any, targets: Any) -> Any:
-        size = abs(outputs - targets)
-        near = np.minimum(size, delta)  # no square of an error that is not squared: it may overflow
-        return _summed(near * (size - 0.5 * near))
-
+    each = partial(_huber, delta=delta)
     return Cost("huber", each, "numbers", as_numbers, settings={"delta": delta})
+
+
+def _huber(outputs: Any, targets: Any, *, delta: float) -> Any:
+    size = abs(outputs - targets)
+    near = np.minimum(size, delta)  # no square of an error that is not squared: it may overflow
+    return _summed(near * (size - 0.5 * near))
 
 
 def _are_classes(y: Any, outputs: tuple[int, ...]) -> bool:

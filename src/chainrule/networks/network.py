@@ -412,6 +412,10 @@ class Network:
             asking = self._asking[with_link] = Asking(layers)
         return asking(self.parameters, self.carried, array)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies and pickles hold: all but compiled programs."""
+        return {**self.__dict__, "_asking": {}}
+
     def __repr__(self) -> str:
         count = sum(leaf.size for leaf in flatten(self.parameters)[0])
         layers = ", ".join(map(repr, self.layers))

@@ -61,7 +61,8 @@ def train(
             f"{here()}x has {len(inputs)} rows and y has {len(targets)}: they must have one row "
             "for each example. Is one of them transposed?"
         )
-    check_several_classes(cost, targets)
+    if not resume:  # who goes on with other examples may well meet one class for a while
+        check_several_classes(cost, targets)
     _warn_of_squashed_logits(net)
     weights = example_weights(targets, sample_weight, class_weight, net.dtype, cost.classifies)
     data = [inputs, targets] if weights is None else [inputs, targets, weights]
