@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     )
     from .networks.activation import Activation
     from .networks.batch_norm import BatchNorm
+    from .networks.class_metrics import confusion_matrix
     from .networks.convolution import Conv2D, conv2d
+    from .networks.costs import huber
     from .networks.dense import Dense
     from .networks.dropout import Dropout
     from .networks.embedding import Embedding
@@ -45,13 +47,16 @@ if TYPE_CHECKING:
     from .networks.layer_norm import LayerNorm
     from .networks.network import Network
     from .networks.pooling import AveragePool2D, MaxPool2D
+    from .random import random_key, random_split, random_uniform
     from .training.adaptive import Adadelta, Adagrad, Lion
+    from .training.callbacks import Checkpoint, StopAfter
     from .training.checkpoint import load_fit, save_fit
     from .training.clipping import Clipped, MaxNorm
     from .training.early_stopping import EarlyStopping
     from .training.fit import fit
     from .training.history import History
     from .training.lbfgs import LBFGS
+    from .training.logs import Log
     from .training.optimizers import SGD, Adam, AdamW, RMSprop
     from .training.schedules import (
         CosineDecay,
@@ -87,6 +92,11 @@ _HOMES = {
     "Layer": "networks.layer",
     "LayerNorm": "networks.layer_norm",
     "Network": "networks.network",
+    "Log": "training.logs",
+    "confusion_matrix": "networks.class_metrics",
+    "huber": "networks.costs",
+    **dict.fromkeys(("random_key", "random_split", "random_uniform"), "random"),
+    **dict.fromkeys(("Checkpoint", "StopAfter"), "training.callbacks"),
     **dict.fromkeys(("AveragePool2D", "MaxPool2D"), "networks.pooling"),
     **dict.fromkeys(("Conv2D", "conv2d"), "networks.convolution"),
     **dict.fromkeys(("Flatten", "Reshape"), "networks.flatten"),
@@ -118,6 +128,7 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "ChainruleError",
+    "Checkpoint",
     "Circuit",
     "Clipped",
     "Conv2D",
@@ -132,6 +143,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Lion",
+    "Log",
     "MaxNorm",
     "MaxPool2D",
     "Network",
@@ -140,11 +152,13 @@ __all__ = [
     "RMSprop",
     "Reshape",
     "StepDecay",
+    "StopAfter",
     "Variable",
     "WarmUp",
     "__version__",
     "check_gradients",
     "compile",
+    "confusion_matrix",
     "conv2d",
     "elu",
     "erf",
@@ -153,6 +167,7 @@ __all__ = [
     "gelu",
     "grad",
     "hessian",
+    "huber",
     "hvp",
     "jacobian",
     "jvp",
@@ -162,6 +177,9 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "one_hot",
+    "random_key",
+    "random_split",
+    "random_uniform",
     "relu",
     "save_fit",
     "sigmoid",

@@ -230,3 +230,15 @@ def test_all_callbacks_are_called_and_any_may_end_it():
     assert result.epochs == 2 and seen == ["ends 1", "looks 1", "ends 2", "looks 2"]
     with pytest.raises(TypeError, match="a callback must be callable"):
         cr.fit(cost, START, X, callback=[3])
+
+
+def test_what_a_callback_raises_has_the_training_so_far():
+    def full(epoch, result):
+        if epoch == 3:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full") as caught:
+        cr.fit(cost, START, X, epochs=9, optimizer=cr.SGD(1e-3), callback=full)
+    three = cr.fit(cost, START, X, epochs=3, optimizer=cr.SGD(1e-3))
+    np.testing.assert_array_equal(caught.value.result.parameters["w"], three.parameters["w"])
+    assert caught.value.result.history.entries == 3

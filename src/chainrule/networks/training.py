@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NonFiniteCostError, ShapeError
+from ..errors import ShapeError
 from ..tracing.sites import here
 from ..training.checkpoint import load_fit, load_metadata, save_fit
 from ..training.fit import fit
@@ -102,8 +102,9 @@ def train(
             state=state,
             **settings,
         )
-    except NonFiniteCostError as stopped:
-        _take(net, stopped.result, earlier)
+    except BaseException as stopped:  # a cost that is not finite, a callback, a second Ctrl-C
+        if hasattr(stopped, "result"):
+            _take(net, stopped.result, earlier)
         raise
     _take(net, result, earlier, best=early_stopping)
     if saver is not None and saver.latest is not result.state:

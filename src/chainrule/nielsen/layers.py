@@ -58,7 +58,6 @@ class SigmoidLayers:
     biases: list[Array]
     weights: list[Array]
     history: History
-    notes: list[str]
 
     def __init__(self, sizes: Sequence[int], cost: Any, seed: Any, dtype: Any) -> None:
         self.sizes = _checked_sizes(sizes)
@@ -68,7 +67,12 @@ class SigmoidLayers:
         if self.dtype not in (np.float64, np.float32):
             raise TypeError(f"{here()}dtype must be float64 or float32, not {self.dtype}")
         self._generator = np.random.default_rng(seed)
-        self.history, self.notes = History(), []
+        self.history = History()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the last training has to say, such as which outputs are dead."""
+        return self.history.notes
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sizes}, {self.dtype})"
@@ -175,7 +179,7 @@ class SigmoidLayers:
         def mean_cost(layers: Layers, x: Any, y: Any) -> Any:
             return total(cost, _weighted_rows(layers, x), y) / len(x)
 
-        self.history, self.notes = History(), []
+        self.history = History()
         try:
             result = fit(
                 mean_cost,
@@ -199,9 +203,9 @@ class SigmoidLayers:
             print(f"Stopped by Ctrl-C after {result.epochs} epochs")
 
     def _tell(self, dead: Sequence[DeadOutput]) -> None:
-        self.notes = [str(output) for output in dead]
-        for note in self.notes:
-            print(f"Note: {note}")
+        for output in dead:
+            self.notes.append(str(output))
+            print(f"Note: {output}")
 
     def _layers(self) -> Layers:
         biases, weights = self._checked()

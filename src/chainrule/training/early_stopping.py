@@ -10,7 +10,9 @@ from typing import Any
 from ..errors import did_you_mean
 from ..tracing.sites import here
 
-_LARGER_IS_BETTER = ("accuracy", "score", "r2", "precision", "recall", "f1", "correct")
+_LARGER_IS_BETTER = {
+    "accuracy", "auc", "correct", "f1", "precision", "r2", "recall", "score",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class EarlyStopping:
     least : float
         By how much a new best has to differ from the old one, in its units; >= 0.
     larger_is_better : bool, optional
-        None: where the name says so: accuracy, score, r2, precision, recall, f1.
+        None: where the name says so: accuracy, auc, score, r2, precision, recall, f1.
 
     Notes
     -----
@@ -106,10 +108,10 @@ def is_larger_better(name: str) -> bool:
 
     Examples
     --------
-    >>> is_larger_better("val_accuracy"), is_larger_better("val_cost")
-    (True, False)
+    >>> [is_larger_better(name) for name in ("val_balanced_accuracy", "roc_auc", "val_cost")]
+    [True, True, False]
     """
-    return name.removeprefix("val_").startswith(_LARGER_IS_BETTER)
+    return not _LARGER_IS_BETTER.isdisjoint(name.lower().split("_"))
 
 
 def early_stopping_of(given: Any) -> EarlyStopping | None:

@@ -128,7 +128,8 @@ def fit(
     Notes
     -----
     Ctrl-C ends the training after the steps that are running, a tenth of a second or so, and
-    `fit` returns the result so far with `.interrupted` set; a second Ctrl-C raises.
+    `fit` returns the result so far with `.interrupted` set; a second Ctrl-C raises. Whatever a
+    callback raises has the training so far as its `.result`.
 
     Examples
     --------
@@ -166,7 +167,7 @@ def fit(
     like = Likeness(*begun)
     check_machine(machine, threads)
     values, own = like.moving(*begun), getattr(optimizer, "steps", None)
-    if own is None:
+    if not callable(own):
         steps = steps_on(machine, step_of(cost, optimizer, like), *values, arrays, size, threads)
     else:  # L-BFGS, which is more than an update
         steps = own(cost, like, *values, arrays, size, machine, threads)

@@ -82,6 +82,7 @@ class Loop:
         # Epochs can be joined where nobody wants to see each, and every batch is a full one.
         watchers = (validate, after_epoch, early_stopping, callback)
         self._joins = not any(watchers) and rows % batch_size == 0
+        self._latest = self._result()
 
     def run(self, epochs: int, progress: Silent) -> FitResult:
         """Do so many epochs more and return what came of it; sooner after Ctrl-C.
@@ -89,10 +90,19 @@ class Loop:
         Raises
         ------
         NonFiniteCostError
-            If a cost or a parameter becomes nan or infinite.
+            If a cost or a parameter becomes nan or infinite. This error, and any that a callback
+            raises, has a `.result`: the training after the last good epoch.
         """
+        try:
+            return self._run(epochs, progress)
+        except BaseException as error:  # of a callback, of the validation, a second Ctrl-C
+            if not hasattr(error, "result"):
+                error.result = self._latest  # type: ignore[attr-defined]
+            raise
+
+    def _run(self, epochs: int, progress: Silent) -> FitResult:
         start, end = self._epochs, self._epochs + epochs
-        good = self._result()
+        good = self._latest
         with _CtrlC() as ctrl_c, progress:
             while self._epochs < end and not ctrl_c.pressed:
                 began = time.perf_counter()
@@ -104,7 +114,7 @@ class Loop:
                         good, ctrl_c, lambda done, cost: progress.at(done - start, cost)
                     )
                 seconds = (time.perf_counter() - began) / max(len(means), 1)
-                good = self._checked(self._result(), good)
+                good = self._latest = self._checked(self._result(), good)
                 if not means:  # Ctrl-C within the epoch
                     break
                 seen = self._validate(good.parameters, good.carry) if self._validate else {}
@@ -115,6 +125,7 @@ class Loop:
                 for k, mean in enumerate(means, self._epochs - len(means) + 1):
                     progress.epoch(k, numbers | {"cost": mean})
                 good, is_over = self._judged(good, numbers)
+                self._latest = good
                 try:
                     if self._callback and self._callback(self._epochs, good) is True:
                         break
