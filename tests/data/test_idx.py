@@ -110,8 +110,8 @@ def test_a_file_that_is_larger_than_allowed_is_refused(tmp_path):
         read_idx(path, most_bytes=23)
 
 
-def test_damaged_files_give_the_one_error(tmp_path):
-    path = tmp_path / "file"
+def test_damaged_files_give_the_one_error(memory_folder):
+    path = memory_folder / "file"
     for data in damaged(IMAGES):
         path.write_bytes(data)
         try:
@@ -121,8 +121,8 @@ def test_damaged_files_give_the_one_error(tmp_path):
         assert array.nbytes <= len(data)  # a pixel was changed, or one shape became another
 
 
-def test_damaged_gzip_gives_the_one_error_or_what_was_packed(tmp_path):
-    path = tmp_path / "file"
+def test_damaged_gzip_gives_the_one_error_or_what_was_packed(memory_folder):
+    path = memory_folder / "file"
     random = np.random.default_rng(0).integers(0, 4, (20, 8, 8), dtype=np.uint8)
     for data in damaged(gzip.compress(idx(0x08, random.shape, random.tobytes()))):
         path.write_bytes(data)

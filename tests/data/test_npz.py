@@ -116,10 +116,10 @@ def test_an_array_larger_than_allowed_is_refused(tmp_path):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
-def test_damaged_files_give_the_one_error_or_the_arrays(tmp_path, write):
+def test_damaged_files_give_the_one_error_or_the_arrays(memory_folder, write):
     whole = io.BytesIO()
     write(whole, x=X, y=Y)
-    path = tmp_path / "data.npz"
+    path = memory_folder / "data.npz"
     for data in damaged(whole.getvalue()):
         path.write_bytes(data)
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -152,6 +154,34 @@ def test_a_pipe_is_read(tmp_path):
     writer.join()
 
 
+def test_a_compressed_file(tmp_path):
+    path = tmp_path / "iris"  # its name does not tell
+    path.write_bytes(gzip.compress(("\ufeff" + IRIS).encode()))
+    table = read_csv(path)
+    np.testing.assert_array_equal(table.x, read(IRIS).x)
+    assert table.columns == ("length", "width") and table.classes == ("setosa", "virginica")
+
+
+@pytest.mark.parametrize("line", [b"1,2\n", b"1"])
+def test_a_small_file_that_unpacks_to_a_large_one(tmp_path, line):
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(line * (1 << 23)))
+    assert path.stat().st_size < 1 << 16
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileError, match=r"bomb\.csv\.gz is larger than the 65,536 bytes"):
+            read_csv(path, most_bytes=1 << 16)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_separator_is_the_one_that_makes_most_cells():
+    table = read('"a,b,c";d;kind\n1;2;x\n3;4;y\n')
+    assert table.columns == ("a,b,c", "d") and table.classes == ("x", "y")
+    assert read("a\tb, of c\tkind\n1\t2\tx\n").columns == ("a", "b, of c")
+
+
 def test_numbers_become_classes_when_asked():
     table = read("1,7\n1,3\n1,7\n").as_classes()
     assert table.classes == ("3", "7") and table.y.tolist() == [1, 0, 1]
@@ -169,12 +199,17 @@ def test_agrees_with_numpy_on_many_numbers(tmp_path):
     np.testing.assert_array_equal(np.column_stack([table.x, table.y]), expected)
 
 
-def test_damaged_files_give_the_one_error_or_finite_numbers(tmp_path):
-    path = tmp_path / "table.csv"
-    for data in damaged((IRIS + "5,6,'x'\n" * 20).encode()):
+@pytest.mark.parametrize("packed", [False, True])
+def test_damaged_files_give_the_one_error_or_finite_numbers(memory_folder, packed):
+    path = memory_folder / "table.csv"
+    whole = (IRIS + "5,6,'x'\n" * 20).encode()
+    expected = read_csv(io.StringIO(whole.decode()))
+    for data in damaged(gzip.compress(whole) if packed else whole):
         path.write_bytes(data)
         try:
             table = read_csv(path)
         except DataFileError:
             continue
+        if packed and data[:2] == b"\x1f\x8b":  # what the checksum leaves: the header's date, ...
+            np.testing.assert_array_equal(table.x, expected.x)
         assert np.isfinite(table.x).all() and len(table.x) == len(table.y)

@@ -37,8 +37,8 @@ RESULT = FitResult(
 
 
 @pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "training.safetensors"
+def path(memory_folder):
+    path = memory_folder / "training.safetensors"
     cr.save_fit(path, RESULT, {"layers": [2, 3]})
     return path
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gzip
 import io
 import math
 import os
 import stat
+import struct
+import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, NoReturn, TextIO
+from typing import Any, BinaryIO, NoReturn, TextIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,17 +91,17 @@ def read_csv(
     Parameters
     ----------
     source : str, path or open text file
-        The file, in UTF-8.
+        The file, in UTF-8, compressed by gzip or not: that is seen from its first bytes.
     label : str, int or None
         The column of the labels, by name or position; -1 is the last. None: there is none.
     header : bool, optional
         Whether the first line has the columns' names. By default it has if none of its cells is
         a number, the label's aside, or if its label is none and that of the second line is one.
     delimiter : str, optional
-        What separates the cells; by default the most frequent of comma, semicolon, tab and | in
-        the first line.
+        What separates the cells; by default that of comma, semicolon, tab and | which makes most
+        cells of the first line.
     most_bytes : int
-        The largest file to read.
+        The largest file to read, unpacked.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def read_csv(
     ------
     DataFileError
         If a cell is no finite number, a line has too few or too many, there are no rows, or the
-        file is not UTF-8. It names line and column.
+        file is not UTF-8 or not whole. It names line and column.
     OSError
         If the file is not there or cannot be read.
 
@@ -126,37 +129,65 @@ def read_csv(
     line = 1
     try:
         with _text(source, title, most_bytes) as file:
+            first = file.readline()
             if delimiter is None:
-                first = file.readline()
-                delimiter = max(_DELIMITERS, key=first.count)
-                file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+                delimiter = max(_DELIMITERS, key=lambda each: _cells(first, each))
+            reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
             rows = ((line := reader.line_num, row) for row in reader if row)
             return _read(rows, title, label, header)
     except UnicodeDecodeError as reason:
         refuse(title, f"it is not UTF-8 text ({reason})", reason)
     except csv.Error as reason:
         refuse(title, f"{reason}, after line {line}", reason)
+    except (EOFError, zlib.error, gzip.BadGzipFile, struct.error) as reason:
+        refuse(title, f"its gzip data is cut short or altered ({reason})", reason)
+
+
+def _cells(line: str, delimiter: str) -> int:
+    """Return how many cells a line has, those within quotes counted as one."""
+    try:
+        return max(map(len, csv.reader([line], delimiter=delimiter)), default=0)
+    except csv.Error:  # the line will be refused when it is read
+        return 0
 
 
 @contextlib.contextmanager
 def _text(source: str | os.PathLike[str] | TextIO, title: str, most_bytes: int) -> Iterator[TextIO]:
-    """Open a source as text that can be read twice."""
-    if isinstance(source, str | os.PathLike):
-        with open(source, encoding="utf-8-sig", newline="") as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):  # a pipe
-                with _text(file, title, most_bytes) as kept:
-                    yield kept
-                return
-            if about.st_size > most_bytes:
-                too_large(title, most_bytes)
-            yield file
+    """Open a source as text of which no more can be read than is allowed."""
+    if not isinstance(source, str | os.PathLike):
+        text = source.read(most_bytes + 1)
+        if len(text) > most_bytes:
+            too_large(title, most_bytes)
+        yield io.StringIO(text.removeprefix("\ufeff"), newline="")
         return
-    text = source.read(most_bytes + 1)
-    if len(text) > most_bytes:
-        too_large(title, most_bytes)
-    yield io.StringIO(text.removeprefix("\ufeff"), newline="")
+    with open(source, "rb") as file:
+        about = os.fstat(file.fileno())
+        if stat.S_ISREG(about.st_mode) and about.st_size > most_bytes:
+            too_large(title, most_bytes)
+        packed = file.peek(2)[:2] == b"\x1f\x8b"  # leaves a pipe where it is
+        bytes_ = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        allowed = io.BufferedReader(_Limited(bytes_, title, most_bytes), 1 << 18)
+        with io.TextIOWrapper(allowed, encoding="utf-8-sig", newline="") as unpacked:
+            yield unpacked
+
+
+class _Limited(io.RawIOBase):
+    """Bytes that end with an error where there are more than allowed, however small they came."""
+
+    def __init__(self, file: BinaryIO, title: str, most_bytes: int) -> None:
+        self._file, self._title, self._most = file, title, most_bytes
+        self._left = most_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            too_large(self._title, self._most)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _read(
