@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ..data.converted import Converted
 from ..errors import DtypeError, ShapeError
 from ..tracing.sites import here
+from .frames import as_array
 
 Array = np.ndarray[Any, Any]
 
 
-def checked_data(data: Any, what: str = "data") -> tuple[Array, ...]:
+def checked_data(data: Any, what: str = "data") -> tuple[Array | Converted, ...]:
     """Return data as a tuple of arrays of the same number of rows.
 
     Parameters
@@ -52,13 +54,15 @@ def checked_data(data: Any, what: str = "data") -> tuple[Array, ...]:
     return arrays
 
 
-def _checked(part: Any, name: str) -> Array:
+def _checked(part: Any, name: str) -> Array | Converted:
+    if isinstance(part, Converted):
+        return part
     if isinstance(part, (np.ma.MaskedArray, np.matrix)):
         raise DtypeError(
             f"{here()}{name} is a {type(part).__name__}, whose operations mean something else "
             "than an array's. Give np.asarray of it, with the mask as an array of its own."
         )
-    array = np.asarray(part)
+    array = as_array(part, name)
     if array.dtype.kind not in "fiub" or array.dtype == np.longdouble:
         raise DtypeError(
             f"{here()}{name} is of dtype {array.dtype}, which no gate takes. Give floats, integers "

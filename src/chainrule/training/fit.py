@@ -8,6 +8,7 @@ checked and the parts put together.
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..circuit.tree import flatten
+from ..data.converted import Converted
 from ..errors import DtypeError, ShapeError
 from ..passes.backward import is_float
 from ..tracing.record import record
@@ -26,6 +28,8 @@ from .optimizers import SGD, Optimizer
 from .progress import shown
 from .result import FitResult, FitState
 from .steps import DEFAULT_MACHINE, Likeness, check_machine, copied, place, step_of, steps_on
+from .stream import Stream, is_stream, mean_cost
+from .stream_steps import StreamLoop, fed_on
 
 Cost = Callable[..., Any]
 
@@ -62,8 +66,11 @@ def fit(
     parameters : Any
         Where to start: a float, a float array, or tuples, lists and dicts of them. Left as they
         are: the trained ones are new.
-    data : array or tuple of arrays
-        Floats, integers or booleans, one row an example; the same number of rows in all.
+    data : array, tuple of arrays, or batches
+        Floats, integers or booleans, one row an example; the same number of rows in all. Tables
+        of pandas or polars, memory-mapped files and what `cr.data.convert` gives count as arrays.
+        Or batches as they come, each a tuple of arrays: an object that can be gone through once
+        an epoch, or a function that gives the batches of epoch number 0, 1, ...
     epochs : int
         How often every example is seen.
     batch_size : int, optional
@@ -147,13 +154,21 @@ def fit(
         raise TypeError(f"{here()}a cost function was expected, not {type(cost).__name__}")
     optimizer = _checked_optimizer(SGD(0.1) if optimizer is None else optimizer)
     _check_parameters(parameters)
-    arrays = checked_data(data)
-    rows = len(arrays[0])
-    size = checked_batch_size(batch_size, rows)
     epochs = whole(epochs, "epochs", 0)
     if threads is not None:
         threads = whole(threads, "threads", 1)
-    _check_cost(cost, parameters, carry, [array[:size] for array in arrays])
+    stream = None
+    arrays: tuple[Array | Converted, ...] = ()
+    if is_stream(data):
+        stream = Stream(data, epochs, getattr(state, "epochs", 0))
+        rows, size, first = sys.maxsize, 1, stream.first
+        _check_options_of_streams(optimizer, batch_size, replace)
+    else:
+        arrays = checked_data(data)
+        rows = len(arrays[0])
+        size = checked_batch_size(batch_size, rows)
+        first = [array[:size] for array in arrays]
+    _check_cost(cost, parameters, carry, first)
     if replace and (size == rows or not shuffle):
         raise ValueError(
             f"{here()}replace=True draws the rows of each batch at random: it needs a batch_size "
@@ -162,22 +177,29 @@ def fit(
     begun = optimizer.init(copied(parameters))
     fresh = FitState(begun, carry=copied(carry))
     standing = fresh if state is None else _checked_state(state, fresh, rows, size)
-    generator = _generator(seed, standing) if shuffle and size < rows else None
+    generator = _generator(seed, standing) if shuffle and size < rows and not stream else None
     begun = copied(parameters), copied(standing.optimizer), copied(standing.carry)
     like = Likeness(*begun)
     check_machine(machine, threads)
     values, own = like.moving(*begun), getattr(optimizer, "steps", None)
-    if not callable(own):
-        steps = steps_on(machine, step_of(cost, optimizer, like), *values, arrays, size, threads)
-    else:  # L-BFGS, which is more than an update
-        steps = own(cost, like, *values, arrays, size, machine, threads)
-    loop = Loop(
-        steps, like, Orders(rows, generator, replace), standing, rows, size, parameters,
-        validate=_validation(cost, validation, carry is not None),
-        after_epoch=getattr(optimizer, "after_epoch", None),
-        early_stopping=early_stopping_of(early_stopping),
-        callback=_one(callback),
-    )  # fmt: skip
+    watchers: dict[str, Any] = {
+        "validate": _validation(cost, validation, carry is not None),
+        "after_epoch": getattr(optimizer, "after_epoch", None),
+        "early_stopping": early_stopping_of(early_stopping),
+        "callback": _one(callback),
+    }
+    if stream is not None:
+        fed = fed_on(machine, step_of(cost, optimizer, like), *values, first, threads)
+        loop: Loop = StreamLoop(stream, fed, like, standing, parameters, **watchers)
+    else:
+        if not callable(own):
+            step = step_of(cost, optimizer, like)
+            steps = steps_on(machine, step, *values, arrays, size, threads)
+        else:  # L-BFGS, which is more than an update
+            whole_arrays = [np.asarray(array) for array in arrays]
+            steps = own(cost, like, *values, whole_arrays, size, machine, threads)
+        orders = Orders(rows, generator, replace)
+        loop = Loop(steps, like, orders, standing, rows, size, parameters, **watchers)
     return loop.run(epochs, shown(progress, epochs, standing.epochs))
 
 
@@ -192,6 +214,19 @@ def _checked_optimizer(optimizer: Any) -> Optimizer:
         )
     made: Optimizer = optimizer
     return made
+
+
+def _check_options_of_streams(optimizer: Optimizer, batch_size: Any, replace: bool) -> None:
+    if batch_size is not None or replace:
+        raise ValueError(
+            f"{here()}batch_size and replace are for arrays: this data comes in batches, and "
+            "whoever makes them decides what is in each."
+        )
+    if hasattr(optimizer, "steps"):
+        raise ValueError(
+            f"{here()}{type(optimizer).__name__} needs all of the data at once: give it as arrays, "
+            "or take an optimizer for batches, such as cr.Adam(1e-3)."
+        )
 
 
 def _check_parameters(parameters: Any) -> None:
@@ -279,13 +314,16 @@ def _validation(cost: Cost, validation: Any, carries: bool) -> Validation | None
     if validation is None:
         return None
     if not callable(validation):
-        held_out = checked_data(validation, "validation")
+        stream = Stream(validation, 2, what="validation") if is_stream(validation) else None
+        held_out = () if stream else checked_data(validation, "validation")
 
         def held(parameters: Any, carry: Any) -> dict[str, float]:
-            found = (
-                cost(parameters, carry, *held_out)[0] if carries else cost(parameters, *held_out)
-            )
-            return {"val_cost": float(found)}
+            def on(*batch: Array) -> float:
+                found = cost(parameters, carry, *batch)[0] if carries else cost(parameters, *batch)
+                return float(found)
+
+            found = mean_cost(on, stream) if stream else on(*map(np.asarray, held_out))
+            return {"val_cost": found}
 
         return held
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..circuit.tree import Path, flatten
+from ..data.converted import Converted
 from ..differentiate.compiled import compile
 from ..differentiate.transforms import value_and_grad
 from ..errors import DtypeError, ShapeError, did_you_mean
@@ -27,6 +28,7 @@ MACHINES = ("native", "staged", "interpret", "python")
 DEFAULT_MACHINE = "native"
 
 Step = Callable[..., Any]
+_S = TypeVar("_S")
 
 
 class Steps(Protocol):
@@ -219,7 +221,7 @@ class PlainSteps:
         As `step_of` makes it.
     parameters, state : list
         The moving leaves to start with; copied.
-    data : sequence of ndarray
+    data : sequence of ndarray or Converted
         Arrays with one row an example.
     batch_size : int
         Rows of a batch.
@@ -228,22 +230,23 @@ class PlainSteps:
     """
 
     def __init__(
-        self, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
-        machine: str,
+        self, step: Step, parameters: Any, state: Any, data: Sequence[Array | Converted],
+        batch_size: int, machine: str,
     ) -> None:  # fmt: skip
         self._step = step if machine == "python" else compile(step, machine=machine)
         self._now = (copied(parameters), copied(state))
         self._data = data
         self._batch_size = batch_size
+        whole = batch_size == len(data[0])  # in the rows' own order: no need to gather them
+        self._whole = [np.asarray(array) for array in data] if whole else None
 
     def run(self, order: Array, first: int, batches: int) -> Array:
         """Do some batches and return their costs."""
         costs = np.empty(batches)
         size = self._batch_size
-        whole = size == len(self._data[0])  # in the rows' own order: no need to gather them
         for k in range(batches):
             rows = order[(first + k) * size : (first + k + 1) * size]
-            batch = self._data if whole else [array[rows] for array in self._data]
+            batch = self._whole or [array[rows] for array in self._data]
             with np.errstate(all="ignore"):  # the loop says what is no longer finite, and where
                 cost, parameters, state = self._step(*self._now, *batch)
             self._now = parameters, state
@@ -280,25 +283,46 @@ def check_machine(machine: str, threads: int | None) -> None:
 
 
 def steps_on(
-    machine: str, step: Step, parameters: Any, state: Any, data: Sequence[Array], batch_size: int,
-    threads: int | None,
+    machine: str, step: Step, parameters: Any, state: Any, data: Sequence[Array | Converted],
+    batch_size: int, threads: int | None,
 ) -> Steps:  # fmt: skip
-    """Return the steps on a machine.
+    """Return the steps on a machine, over data of which they make batches."""
+
+    def native() -> Steps:
+        from ..machines.native.epoch import Epoch  # LLVM: 70 ms, for those who use it
+
+        return Epoch(step, parameters, state, data, batch_size, threads=threads)
+
+    def plain(name: str) -> Steps:
+        return PlainSteps(step, parameters, state, data, batch_size, name)
+
+    return on_machine(machine, native, plain)
+
+
+def on_machine(machine: str, native: Callable[[], _S], plain: Callable[[str], _S]) -> _S:
+    """Return what runs the steps on a machine.
 
     Where the native machine has no code for a step, the staged one runs it, with a warning.
+
+    Parameters
+    ----------
+    machine : str
+        Its name, checked.
+    native, plain : callable
+        Make the steps of the native machine; those of another, by its name.
     """
     if machine != "native":
-        return PlainSteps(step, parameters, state, data, batch_size, machine)
-    from ..machines.native.epoch import Epoch  # LLVM: 70 ms, for those who use it
-    from ..machines.native.nodes import NotLowered
+        return plain(machine)
+    from ..machines.native.nodes import NotLowered  # LLVM: 70 ms, for those who use it
 
     try:
-        return Epoch(step, copied(parameters), copied(state), data, batch_size, threads=threads)
+        return native()
     except NotLowered as reason:
         warnings.warn(
             f"{here()}no machine code for this training: {reason}. It runs on machine='staged'; "
-            "name that machine to do without this warning.",
+            "name that machine to do without this warning. Data of a dtype without machine code "
+            "can be brought to another as it is read: cr.data.convert(x, 'float32').",
             RuntimeWarning,
-            stacklevel=4,  # past fit and for_users, to the caller
+            stacklevel=5,  # past fit and for_users, to the caller
         )
-        return PlainSteps(step, parameters, state, data, batch_size, "staged")
+        return plain("staged")
