@@ -26,11 +26,11 @@ from .nodes import (
     broadcast,
     contiguous,
     kind_of,
-    lined_up,
     restrided,
     sliced,
 )
 from .orders import innermost_axis, inward, outward, packed, padded, permuted
+from .pieces import scattered, written
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -190,9 +190,7 @@ def _scatter(
     place = sliced(whole, settings["template"])
     if place is None:
         return None
-    made = _pieces(graph, row, [lined_up(sources[0], place.shape)], 0.0)
-    made.places.append(replace(place, node=made.number))
-    return graph.whole(made)
+    return scattered(graph, row, sources[0], place, kind_of(value))
 
 
 def _set_index(
@@ -204,9 +202,7 @@ def _set_index(
     place = sliced(Access(-1, shape, 0, contiguous(shape)), settings["template"])
     if place is None:
         return None
-    made = _pieces(graph, row, [sources[0], lined_up(sources[1], place.shape)], None)
-    made.places += [graph.whole(made), replace(place, node=made.number)]
-    return graph.whole(made)
+    return written(graph, row, sources[0], sources[1], place)
 
 
 def _pad(

@@ -6,6 +6,7 @@ here. To teach the machine an elementwise gate, give it an emitter in `elementwi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from .elementwise import EMITTERS
 from .forms import FORMS
 from .nodes import FLOATS, KINDS, Access, Node, NotLowered, Shape, contiguous, kind_of
 from .orders import gathered, inward, operands_along, outward, shared_axis
+from .pieces import Cover, summed
 
 __all__ = ["Graph", "NotLowered", "knows"]
 
@@ -51,7 +53,12 @@ class Graph:
         self._relus: dict[int, int] = {}  # the row of each relu by that of its input
         # What must be seen besides the recorded guards: that indices are in range.
         self.guards: list[tuple[Access, bool]] = []
+        self.covers: dict[int, Cover] = {}  # of arrays that are written part by part
         needed = columns.needed_for(list(read))
+        self.readers = Counter(read)  # how often each row is read
+        for row in range(len(columns)):
+            if needed[row] and columns.gates[row] not in (INPUT, CONSTANT):
+                self.readers.update(columns.inputs(row))
         for row in inputs:
             value = columns.values[row]
             kind = kind_of(value)
@@ -162,6 +169,10 @@ class Graph:
         name = gate.name
         rows = self.columns.inputs(row)
         values = [self.columns.values[k] for k in rows]
+        if name == "add":
+            joined = summed(self, row, sources)
+            if joined is not None:
+                return joined
         if name == "relu":
             self._relus[rows[0]] = row
         if name == "heaviside" and rows[0] in self._relus and self._is_zero(rows[1]):
