@@ -97,6 +97,11 @@ def told(error: BaseException, not_a_place: str = "") -> str:
     return "\n".join(lines)
 
 
+def said(error: BaseException) -> str:
+    """Return the message of an error without a place, which on the command line is click's."""
+    return str(error).removeprefix(here())
+
+
 def _user_line(error: BaseException) -> traceback.FrameSummary | None:
     """Return the innermost line of the user's own that led to the error."""
     library = os.path.dirname(os.path.abspath(os.__file__)) + os.sep

@@ -23,6 +23,9 @@ COMMANDS: dict[str, str] = {
     "latex": "Print the formula, the local gradients and the chain rule in LaTeX.",
     "code": "Print the backward pass as Python that runs without chainrule.",
     "check": "Check gradients against differences.",
+    "train": "Train a network on a data set or a file.",
+    "predict": "Say what a trained network makes of a file.",
+    "evaluate": "Say how well a trained network does.",
     "bench": "Time chainrule beside its peers.",
 }
 """The subcommands in the order of `--help`, and what each does."""
@@ -32,6 +35,7 @@ Examples:
   chainrule tour
   chainrule show "(x + y) * z" x=-2 y=5 z=-4
   chainrule code neuron.py:cost w=[2,-3,-3] x=[-1,-2]
+  chainrule train digits
 
 \b
 Completion, for bash (or zsh, fish):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,3 +68,78 @@ def _functions(file: str) -> dict[str, list[str]]:
             if isinstance(node, ast.FunctionDef)
         }
     return {}
+
+
+def layout_options(function: F) -> F:
+    """Add what says where examples are and how their file is laid out."""
+    for option in (
+        click.option(
+            "--data",
+            type=click.Path(exists=True, file_okay=False),
+            metavar="FOLDER",
+            help="Where the files of MNIST are, or $CHAINRULE_DATA; else they are downloaded.",
+        ),
+        click.option(
+            "--separator",
+            metavar="CHARACTER",
+            help="What stands between cells: by default , ; | or tabs, as it looks.",
+        ),
+        click.option(
+            "--header/--no-header",
+            default=None,
+            help="Whether the first line has the names of the columns. By default as it looks.",
+        ),
+        click.option(
+            "--target",
+            metavar="COLUMN",
+            help="The column with the right answers, if it is not called as in training.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Sizes of layers, such as 784,30,10."""
+
+    name = "SIZES"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the sizes."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            sizes = tuple(int(word) for word in value.split(","))
+        except ValueError:
+            sizes = ()
+        if not sizes or min(sizes) < 1:
+            self.fail(f"{value!r} is no list of sizes such as 784,30,10.", param, ctx)
+        return sizes
+
+
+class Number(click.FloatRange):
+    """A number within bounds, and finite."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+def sources(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete a data set, or a file."""
+    from .datasets import NAMES
+
+    sets = [CompletionItem(name) for name in NAMES if name.startswith(typed)]
+    return sets or [CompletionItem(typed, type="file")]
+
+
+def networks(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the file of a network."""
+    return [CompletionItem(typed, type="file")]

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
+
+WIDEST = 80
 
 
 def has_colour(stream: IO[str]) -> bool:
@@ -52,6 +55,30 @@ def say(text: str | Text = "") -> None:
         print(text)  # not click.echo, which writes UTF-8 where the screen wants ASCII
     else:
         console().print(text, soft_wrap=True)
+
+
+def styled(text: str, style: str) -> None:
+    """Write a line to stdout in a style of rich's, where colours are welcome."""
+    if not has_colour(sys.stdout):
+        say(text)
+        return
+    from rich.text import Text
+
+    say(Text(text, style))
+
+
+def width() -> int:
+    """Return how many columns to fill: those of the terminal, 80 at most."""
+    return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+
+
+def is_ascii() -> bool:
+    """Return whether stdout can show no more than ASCII."""
+    try:
+        "─×⠿█".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def say_code(source: str) -> None:

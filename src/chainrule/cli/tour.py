@@ -7,7 +7,6 @@ in `chainrule.tour`: the examples, the training loop, the drawings.
 from __future__ import annotations
 
 import inspect
-import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .failure import failures
-from .screen import console, has_bars, has_colour, say, say_code, say_json
+from .screen import console, has_bars, is_ascii, say, say_code, say_json, styled, width
 
 if TYPE_CHECKING:
     from ..data.digits import Digits
     from ..face import TracedCircuit
     from ..tour.training import Run, Way
 
-WIDEST = 80
 _PICTURED = (3, 6, 8)
 INTERRUPTED = 130
 
@@ -199,16 +197,16 @@ class _Progress:
 def _trained(run: Run) -> None:
     from ..training.curve import curve, under_curve
 
-    lines = curve(run.costs, width=_width(), ascii_only=_is_ascii())
+    lines = curve(run.costs, width=width(), ascii_only=is_ascii())
     for line in lines:
-        _styled(line, "cyan")
+        styled(line, "cyan")
     if lines:
         seen = f"{run.epochs:,.0f}" if run.is_complete else f"{run.epochs:,.1f}"
         noun = "epoch" if seen == "1" else "epochs"
-        say(under_curve("cost", f"{seen} {noun}", _width()))
+        say(under_curve("cost", f"{seen} {noun}", width()))
     each = run.seconds / max(run.steps, 1) * 1e3
     say(f"{run.steps:,} steps in {run.seconds:.1f} s, {each:.2g} ms each")
-    _styled(f"{run.accuracy:.1%} of the held-out digits read right", "bold green")
+    styled(f"{run.accuracy:.1%} of the held-out digits read right", "bold green")
     if not run.is_complete:
         say("(interrupted: this is how far it came)")
 
@@ -225,7 +223,7 @@ def _pictures(run: Run, held_out: Digits) -> None:
     right = [np.flatnonzero(is_right & (held_out.labels == digit))[:1] for digit in _PICTURED]
     wrong = np.flatnonzero(answers != held_out.labels)[:1]
     rows = np.concatenate([*right, wrong])
-    for line in digits(list(held_out.images[rows]), _is_ascii()):
+    for line in digits(list(held_out.images[rows]), is_ascii()):
         say(line)
     captions = [
         f"{answers[k]}" if answers[k] == held_out.labels[k] else f"{answers[k]}? No, {truth}."
@@ -236,7 +234,7 @@ def _pictures(run: Run, held_out: Digits) -> None:
 
 
 def _summary(runs: list[Run]) -> None:
-    _styled(f"{'':<46}{'steps':>8}{'seconds':>9}{'held out':>10}", "bold")
+    styled(f"{'':<46}{'steps':>8}{'seconds':>9}{'held out':>10}", "bold")
     for run in runs:
         say(f"{run.way.name:<46}{run.steps:>8,}{run.seconds:>9.1f}{run.accuracy:>10.1%}")
 
@@ -260,44 +258,22 @@ def _next_steps() -> None:
 # ------------------------------------------------------------------ how it looks
 
 
-def _width() -> int:
-    return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-
-
-def _is_ascii() -> bool:
-    """Return whether stdout can show no more than ASCII."""
-    try:
-        "─×⠿█".encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _styled(text: str, style: str) -> None:
-    if not has_colour(sys.stdout):
-        say(text)
-        return
-    from rich.text import Text
-
-    say(Text(text, style))
-
-
 def _title(text: str) -> None:
-    line = "-" if _is_ascii() else "─"
+    line = "-" if is_ascii() else "─"
     say()
-    _styled(f"{line * 2} {text} ".ljust(_width(), line), "bold blue")
+    styled(f"{line * 2} {text} ".ljust(width(), line), "bold blue")
     say()
 
 
 def _prose(text: str) -> None:
     import textwrap
 
-    say(textwrap.fill(text, _width()))
+    say(textwrap.fill(text, width()))
     say()
 
 
 def _prompt(command: str) -> None:
-    _styled(f"$ {command}", "bold")
+    styled(f"$ {command}", "bold")
 
 
 def _function(function: Callable[..., Any]) -> None:
