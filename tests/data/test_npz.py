@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from chainrule.data import read_npz
+from chainrule.data import read_npz, read_npz_parts
 from chainrule.errors import DataFileError
 from tests.data.damage import damaged
 
@@ -43,6 +43,42 @@ def test_names_and_words(tmp_path):
     assert read_npz(path, x="images", y=None).y is None
     with pytest.raises(DataFileError, match=r"no array 'x', but 'images', 'kinds'"):
         read_npz(path)
+
+
+@pytest.mark.parametrize("names", ["x y", "X y", "data target", "images labels", "x_train y_train"])
+def test_one_part_by_its_customary_names(tmp_path, names):
+    x, y = names.split()
+    np.savez(tmp_path / "data.npz", **{x: X, y: Y, "more": X})
+    train, test = read_npz_parts(tmp_path / "data.npz")
+    np.testing.assert_array_equal(train.x, X)
+    assert test is None and train.label == y
+
+
+def test_two_parts_have_the_same_classes(tmp_path):
+    path = tmp_path / "data.npz"
+    words, other = np.array(["b", "a", "c", "a", "b", "a"]), np.array(["c", "b", "c"])
+    parts = {"x_train": X, "y_train": words, "x_test": X[:3], "y_test": other}
+    np.savez(path, **parts)
+    train, test = read_npz_parts(path)
+    assert train.classes == test.classes == ("a", "b", "c")
+    assert train.y.tolist() == [1, 0, 2, 0, 1, 0] and test.y.tolist() == [2, 1, 2]
+    np.savez(path, **{**parts, "y_test": np.array(["c", "z", "c"])})
+    with pytest.raises(DataFileError, match="y_test has 'z', which y_train never has"):
+        read_npz_parts(path)
+    np.savez(path, **{**parts, "y_train": Y, "y_test": Y[:3]})
+    train, test = read_npz_parts(path)
+    assert test.y.tolist() == Y[:3].tolist() and test.classes is None
+
+
+def test_other_names_are_said(tmp_path):
+    np.savez(tmp_path / "data.npz", a=X, b=Y)
+    with pytest.raises(DataFileError, match=r"called x and y, or x_train, .* are called 'a', 'b'"):
+        read_npz_parts(tmp_path / "data.npz")
+    (tmp_path / "text.npz").write_bytes(b"no archive")
+    with pytest.raises(DataFileError, match=r"text\.npz cannot be read .* not a whole NPZ file"):
+        read_npz_parts(tmp_path / "text.npz")
+    with pytest.raises(FileNotFoundError):
+        read_npz_parts(tmp_path / "nothing.npz")
 
 
 class Loaded:
@@ -123,7 +159,7 @@ def test_damaged_files_give_the_one_error_or_the_arrays(memory_folder, write):
     for data in damaged(whole.getvalue()):
         path.write_bytes(data)
         try:
-            table = read_npz(path)
+            table, _ = read_npz_parts(path)
         except DataFileError:
             continue
         np.testing.assert_array_equal(table.x, X)  # dates and the like are not checked

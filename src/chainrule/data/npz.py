@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,75 @@ def read_npz(
         labels, classes = numbers.reshape(-1).astype(np.int64), tuple(map(str, texts))
     columns = tuple(f"{x} {k + 1}" for k in range(examples.shape[1])) if examples.ndim == 2 else ()
     return Table(examples, labels, columns, y, classes)
+
+
+def read_npz_parts(
+    path: str | os.PathLike[str], *, most_bytes: int = 1 << 34
+) -> tuple[Table, Table | None]:
+    """Read what to learn from and what to be judged by from an NPZ file, by the customary names.
+
+    Parameters
+    ----------
+    path : str or path
+        A file with the arrays x_train, y_train, x_test and y_test, as Keras names them, or x and y;
+        or X for x, data and target, images and labels.
+    most_bytes : int
+        The largest array to read.
+
+    Returns
+    -------
+    (Table, Table or None)
+        The second is None where there is one part. Labels that are text have the same numbers in
+        both.
+
+    Raises
+    ------
+    DataFileError
+        As from `read_npz`; or if there are no arrays of such names, or the second part has labels
+        that the first lacks.
+    OSError
+        If the file is not there or cannot be read.
+    """
+    title = os.fspath(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = {entry.removesuffix(".npy") for entry in archive.namelist()}
+    except OSError:
+        raise
+    except Exception as reason:  # as in `read_npz`
+        refuse(title, f"it is not a whole NPZ file ({reason or type(reason).__name__})", reason)
+    for x, y in _PARTED:
+        names = [f"{x}_train", f"{y}_train", f"{x}_test", f"{y}_test"]
+        if there.issuperset(names[:2]):
+            train = read_npz(path, x=names[0], y=names[1], most_bytes=most_bytes)
+            if not there.issuperset(names):
+                return train, None
+            test = read_npz(path, x=names[2], y=names[3], most_bytes=most_bytes)
+            return train, _renumbered(test, train, title)
+    for x, y in _WHOLE:
+        if there.issuperset((x, y)):
+            return read_npz(path, x=x, y=y, most_bytes=most_bytes), None
+    refuse(
+        title,
+        "its arrays should be called x and y, or x_train, y_train, x_test and y_test, and are "
+        f"called {', '.join(map(shown, sorted(there)[:9])) or 'nothing'}",
+    )
+
+
+_PARTED = (("x", "y"), ("X", "y"), ("images", "labels"))
+_WHOLE = (*_PARTED, ("data", "target"), ("data", "labels"))
+
+
+def _renumbered(test: Table, train: Table, title: str) -> Table:
+    """Give the words of a test set the numbers that they have in the training set."""
+    if test.y is None or test.classes is None or test.classes == train.classes:
+        return test
+    number = {name: k for k, name in enumerate(train.classes or ())}
+    unknown = [name for name in test.classes if name not in number]
+    if unknown:
+        refuse(title, f"{test.label} has {shown(unknown[0])}, which {train.label} never has")
+    numbers = np.array([number[name] for name in test.classes], np.int64)
+    return replace(test, y=numbers[test.y], classes=train.classes)
 
 
 def _member(archive: zipfile.ZipFile, name: str, title: str, most_bytes: int) -> NDArray[Any]:
