@@ -240,7 +240,7 @@ def test_many_examples_are_asked_as_few_are():
     together = net.outputs(x)
     apart = np.concatenate([net.outputs(x[k : k + 100]) for k in range(0, len(x), 100)])
     np.testing.assert_allclose(together, apart, rtol=1e-12, atol=1e-14)
-    assert Asking(net.layers)(net.parameters, net.carried, x[:1]).shape == (1, 3)
+    assert Asking(net.layers)(net.parameters, net.carried, x[:1], net.reads).shape == (1, 3)
 
 
 def test_changed_parameters_change_the_answers():

@@ -27,9 +27,7 @@ def evaluated(net, x, path, **settings):
 
 def check(net, x, path, **settings):
     expected = net.outputs(x)
-    found = evaluated(
-        net, np.asarray(x, np.int64 if net.reads_integers else net.dtype), path, **settings
-    )
+    found = evaluated(net, np.asarray(x, net.reads), path, **settings)
     assert found.dtype == expected.dtype and found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 

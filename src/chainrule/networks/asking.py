@@ -37,22 +37,22 @@ class Asking:
 
         self._compiled = compile(outputs, threads=threads)
 
-    def __call__(self, parameters: Any, carried: Any, x: Array, dtype: Any = None) -> Array:
+    def __call__(self, parameters: Any, carried: Any, x: Any, dtype: Any) -> Array:
         """Return the outputs for the examples.
 
         Parameters
         ----------
         parameters, carried : list of dict
             Of the layers.
-        x : ndarray, shape (n, ...)
+        x : ndarray or Converted, shape (n, ...)
             The examples.
-        dtype : dtype, optional
+        dtype : dtype
             What blocks of them are brought to.
         """
         n = len(x)
         if n <= BLOCK:
             with np.errstate(all="ignore"):
-                return np.asarray(predict(self._layers, parameters, carried, _as(x, dtype)))
+                return np.asarray(predict(self._layers, parameters, carried, _as(x[:], dtype)))
         made: Array | None = None
         for first in range(0, n, BLOCK):
             block = _as(x[first : first + BLOCK], dtype)
@@ -67,5 +67,5 @@ class Asking:
         return made
 
 
-def _as(x: Array, dtype: Any) -> Array:
-    return x if dtype is None else x.astype(dtype, copy=False)
+def _as(x: Any, dtype: Any) -> Array:
+    return np.asarray(x).astype(dtype, copy=False)

@@ -123,17 +123,26 @@ def load(path: Any, make: Make) -> Network:
     return _with(path, net, parameters, carried, history)
 
 
-def record(net: Network) -> dict[str, Any]:
+def record(net: Network, own: bool = False) -> dict[str, Any]:
     """Return a network's settings in JSON's kinds.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    own : bool
+        Whether what is of the user's own making is named. `load` refuses such a file, but who
+        makes the same network again can go on with its training.
 
     Raises
     ------
     TypeError, ValueError
-        If something is of the user's own making.
+        If something is of the user's own making, unless it may be.
     """
+    cost = {"own": net.cost.name} if own and net.cost.is_own else net.cost.record()
     return {
-        "layers": [_record_of(layer) for layer in net.layers],
-        "cost": net.cost.record(),
+        "layers": [_record_of(layer, own) for layer in net.layers],
+        "cost": cost,
         "l1": net.l1,
         "l2": net.l2,
         "dtype": net.dtype.name,
@@ -160,6 +169,14 @@ def made(packed: Any, path: Any, make: Make, count: int) -> Network:
     DataFileError
         If they are none.
     """
+    own = _own_in(packed)
+    if own:
+        _refuse(
+            path,
+            f"it holds {own}, which was of your own making and is not in the file. Make the "
+            "network again and give fit this checkpoint with resume=True, or read its parameters "
+            "by cr.load_fit",
+        )
     try:
         layers = []
         for one in packed["layers"]:
@@ -198,11 +215,11 @@ def check_same(net: Network, notes: Any, path: Any) -> None:
         If it is of another one.
     """
     kept = notes.get("network") if isinstance(notes, Mapping) else None
-    ours = record(net)
+    ours = record(net, own=True)
     for what in ("layers", "cost", "l1", "l2", "dtype"):
         theirs = kept.get(what) if isinstance(kept, Mapping) else None
         mine = ours[what]
-        if what == "cost" and isinstance(theirs, Mapping) and "any" in (mine["targets"],):
+        if what == "cost" and isinstance(theirs, Mapping) and mine.get("targets") == "any":
             theirs = {**theirs, "targets": "any"}
         if _plain(theirs) != _plain(mine):
             raise ShapeError(
@@ -212,31 +229,48 @@ def check_same(net: Network, notes: Any, path: Any) -> None:
             )
 
 
-def _record_of(layer: Layer) -> dict[str, Any]:
+def _record_of(layer: Layer, own: bool) -> dict[str, Any]:
     kind = type(layer)
-    if LAYERS.get(kind.__name__) is not kind:
+    name = kind.__name__
+    if LAYERS.get(name) is not kind:
+        if own:
+            return {"layer": {"own": name}}
         raise TypeError(
-            f"{here()}{kind.__name__} is a layer of your own, which a file cannot hold: keep "
+            f"{here()}{name} is a layer of your own, which a file cannot hold: keep "
             ".parameters by chainrule.training.checkpoint.save, or use the layers of chainrule."
         )
-    return {
-        "layer": kind.__name__,
-        **{one.name: _json(getattr(layer, one.name), layer) for one in fields(layer)},  # type: ignore[arg-type]
-    }
+    settings = {one.name: getattr(layer, one.name) for one in fields(layer)}  # type: ignore[arg-type]
+    return {"layer": name, **{key: _json(value, name, own) for key, value in settings.items()}}
 
 
-def _json(value: Any, layer: Layer) -> Any:
+def _json(value: Any, layer: str, own: bool) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (tuple, list)):
-        return [_json(one, layer) for one in value]
+        return [_json(one, layer, own) for one in value]
     if isinstance(value, Mapping):
-        return {str(key): _json(one, layer) for key, one in value.items()}
+        return {str(key): _json(one, layer, own) for key, one in value.items()}
     name = getattr(value, "__name__", repr(value))
+    if own:
+        return {"own": name}
     raise TypeError(
-        f"{here()}{type(layer).__name__} has {name}, a function of your own, which a file cannot "
+        f"{here()}{layer} has {name}, a function of your own, which a file cannot "
         "hold: use one that has a name, such as 'relu'."
     )
+
+
+def _own_in(packed: Any) -> str:
+    """Return the name of something of the user's own in a record; nothing if there is none."""
+    waiting = [packed]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            if isinstance(one.get("own"), str):
+                return str(one["own"])[:80]
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return ""
 
 
 def _notes(path: Any, packed: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..circuit.tree import flatten
 from ..differentiate.transforms import grad
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError
 from ..tracing.sites import for_users, here
 from ..tracing.traced import Traced
 from ..training.history import History
@@ -24,6 +24,7 @@ from .asking import Asking
 from .construction import checked_dtype, checked_layers, checked_strength
 from .costs import Cost, cost_of
 from .files import load, save
+from .inputs import checked_inputs
 from .layer import Shape
 from .objective import mean_cost
 from .onnx_file import export
@@ -138,8 +139,11 @@ class Network:
 
         Parameters
         ----------
-        x : array, shape (n, ...)
-            The examples.
+        x : array, shape (n, ...), or batches
+            The examples: arrays, tables of pandas or polars, memory-mapped files, or what
+            `cr.data.convert` gives. Or batches as they come, tuples (x, y) or (x, y, weights): an
+            object that can be gone through once an epoch, or a function that gives the batches of
+            epoch 0, 1, ...; then `y`, `batch_size`, `shuffle` and weights stay out.
         y : array, shape (n,) or (n, outputs)
             What is wanted for them: labels from 0 on, or numbers, as the cost takes them.
         epochs : int
@@ -289,9 +293,9 @@ class Network:
         ndarray
             The gradient of each example's own cost, in the shape of `x`.
         """
-        x = self.as_inputs(x)
-        if self.reads_integers:
+        if self.layers[0].reads_integers:
             raise DtypeError(f"{here()}the first layer takes integers, which have no gradient")
+        x = np.asarray(checked_inputs(x, self.reads, "x")).astype(self.dtype, copy=False)
         if y is None:
             y = self.predict(x)
         cost, shape = self._settled(x, y)
@@ -359,41 +363,9 @@ class Network:
     # ------------------------------------------------------------------ what others ask
 
     @property
-    def reads_integers(self) -> bool:
-        """Whether the first layer takes integers, as an embedding does."""
-        return getattr(self.layers[0], "reads_integers", False)
-
-    def as_inputs(self, x: Any, *, name: str = "x") -> Array:
-        """Return examples as an array that the first layer takes.
-
-        Raises
-        ------
-        DtypeError, ShapeError
-            If it cannot be one.
-        """
-        array = np.asarray(x)
-        if array.dtype.kind not in "fiub":
-            what = "words or objects" if array.dtype.kind in "OUS" else str(array.dtype)
-            raise DtypeError(
-                f"{here()}{name} holds {what}: give numbers, such as a float array of shape "
-                "(examples, features)."
-            )
-        if array.ndim < 1 or (array.ndim < 2 and not self.reads_integers):
-            raise ShapeError(
-                f"{here()}{name} has shape {array.shape}, but the first axis is that of the "
-                f"examples: for one example, {name}[np.newaxis]; for one feature, "
-                f"{name}[:, np.newaxis]."
-            )
-        if not len(array):
-            raise ShapeError(f"{here()}{name} has no rows: there are no examples.")
-        if self.reads_integers:
-            if array.dtype.kind not in "iu":
-                raise DtypeError(
-                    f"{here()}{name} is of dtype {array.dtype}, but the first layer takes "
-                    f"integers: {name}.astype(int)."
-                )
-            return array.astype(np.int64, copy=False)
-        return array.astype(self.dtype, copy=False)
+    def reads(self) -> np.dtype[Any]:
+        """The dtype that the first layer reads: integers for an embedding, else the network's."""
+        return np.dtype(np.int64) if self.layers[0].reads_integers else self.dtype
 
     def _settled(self, x: Any, y: Any) -> tuple[Cost, Shape]:
         """Return the cost as these targets have it, and the shape of one example's outputs."""
@@ -405,12 +377,12 @@ class Network:
         if isinstance(x, Traced):
             forward.shape_through(layers, x.shape[1:])
             return forward.predict(layers, self.parameters, self.carried, x)
-        array = self.as_inputs(x)
+        array = checked_inputs(x, self.reads, "x")
         forward.shape_through(layers, array.shape[1:])
         asking = self._asking.get(with_link)
         if asking is None:
             asking = self._asking[with_link] = Asking(layers)
-        return asking(self.parameters, self.carried, array)
+        return asking(self.parameters, self.carried, array, self.reads)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what copies and pickles hold: all but compiled programs."""

@@ -73,7 +73,7 @@ def export(net: Network, path: Any, shape: Shape | None = None) -> None:
         shape = (first.n_in,)
     made = shape_through(net.layers, tuple(shape))
     kind = onnx.TensorProto.FLOAT if net.dtype == np.float32 else onnx.TensorProto.DOUBLE
-    into = onnx.TensorProto.INT64 if net.reads_integers else kind
+    into = onnx.TensorProto.INT64 if net.reads.kind == "i" else kind
     writer = _Writer(onnx)
     name = "inputs"
     for layer, p, carried in zip(net.layers, net.parameters, net.carried, strict=True):

@@ -11,6 +11,7 @@ from ..errors import ShapeError
 from ..tracing.sites import here
 from . import forward
 from .asking import Asking
+from .inputs import checked_inputs
 from .metrics import metric_of
 from .objective import example_weights
 from .targets import checked_targets, truth_of
@@ -41,7 +42,8 @@ class Scores:
         name: str = "",
     ) -> None:  # fmt: skip
         names = (f"{name}[0]", f"{name}[1]") if name else ("x", "y")
-        self._x = net.as_inputs(x, name=names[0])
+        self._reads = net.reads
+        self._x = checked_inputs(x, net.reads, names[0])
         shape = forward.shape_through(net.layers, self._x.shape[1:])
         self._cost = net.cost.for_targets(y, shape)
         self._y = checked_targets(self._cost, y, shape, net.dtype, name=names[1])
@@ -63,7 +65,7 @@ class Scores:
 
     def of(self, parameters: Any, carried: Any) -> dict[str, float]:
         """Return the mean cost and the metrics by name."""
-        outputs = self._asking(parameters, carried, self._x)
+        outputs = self._asking(parameters, carried, self._x, self._reads)
         with np.errstate(all="ignore"):
             each = np.asarray(self._cost.each(outputs, self._y), np.float64)
         found = {"cost": float(np.average(each, weights=self._weights) if each.ndim else each)}

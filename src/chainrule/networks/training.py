@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import NonFiniteCostError, ShapeError
 from ..tracing.sites import here
 from ..training.checkpoint import load_fit, load_metadata, save_fit
 from ..training.fit import fit
@@ -18,8 +18,11 @@ from ..training.history import History
 from ..training.logs import Log
 from ..training.optimizers import Adam
 from ..training.result import FitResult, FitState
+from ..training.stream import is_stream
 from . import forward
+from .costs import Cost
 from .files import check_same, record
+from .inputs import Prepared, checked_inputs, checked_pair, first_unfit, read_as
 from .objective import example_weights, objective
 from .scores import Scores
 from .targets import check_several_classes, checked_targets
@@ -52,29 +55,28 @@ def train(
     **settings: Any,
 ) -> History:
     """Train a network; the settings are those of `Network.fit`."""
-    inputs = net.as_inputs(x)
-    outputs = forward.shape_through(net.layers, inputs.shape[1:])
-    cost = net.cost.for_targets(y, outputs)
-    targets = checked_targets(cost, y, outputs, net.dtype)
-    if len(targets) != len(inputs):
-        raise ShapeError(
-            f"{here()}x has {len(inputs)} rows and y has {len(targets)}: they must have one row "
-            "for each example. Is one of them transposed?"
-        )
-    if not resume:  # who goes on with other examples may well meet one class for a while
-        check_several_classes(cost, targets)
-    _warn_of_squashed_logits(net)
-    weights = example_weights(targets, sample_weight, class_weight, net.dtype, cost.classifies)
-    data = [inputs, targets] if weights is None else [inputs, targets, weights]
-    net.cost = cost
+    data: Any
     scores = None
+    if is_stream(x):
+        _check_for_streams(y, validation_fraction, sample_weight, class_weight)
+        data, cost = _stream(net, x)
+        size = None
+    else:
+        inputs, targets, cost = _pair(net, x, y)
+        if not resume:  # who goes on with other examples may well meet one class for a while
+            check_several_classes(cost, targets)
+        weights = example_weights(targets, sample_weight, class_weight, net.dtype, cost.classifies)
+        data = (inputs, targets) if weights is None else (inputs, targets, weights)
+        if validation_fraction and validation_data is None:
+            held_out, kept = _split(len(inputs), validation_fraction, seed)
+            scores = Scores(net, inputs[held_out], targets[held_out], metrics=metrics)
+            data = tuple(array[kept] for array in data)
+        size = None if batch_size is None else min(batch_size, len(data[0]))
+    net.cost = cost
+    _warn_of_squashed_logits(net)
     if validation_data is not None:
-        pair = _checked_pair(validation_data)
+        pair = checked_pair(validation_data, "validation_data")
         scores = Scores(net, *pair, metrics=metrics, name="validation_data")
-    elif validation_fraction:
-        held_out, kept = _split(len(inputs), validation_fraction, seed)
-        scores = Scores(net, inputs[held_out], targets[held_out], metrics=metrics)
-        data = [array[kept] for array in data]
     values, state, earlier = _standing(net, checkpoint, resume)
     carries = any(net.carried)
     # Logs before the checkpoint: who goes on from an older one cuts what they have too much.
@@ -84,13 +86,12 @@ def train(
         saver = _Saver(checkpoint, net, earlier)
         callbacks.append(saver)
     callbacks += _listed(callback)
-    size = None if batch_size is None else min(batch_size, len(data[0]))
     done = 0 if state is None else state.epochs
     try:
         result = fit(
             objective(forward.without_link(net.layers, cost.link), cost, net.l1, net.l2, carries),
             values[0],
-            tuple(data),
+            data,
             epochs=max(epochs - done, 0) if resume else epochs,
             batch_size=size,
             optimizer=Adam() if optimizer is None else optimizer,
@@ -105,11 +106,64 @@ def train(
     except BaseException as stopped:  # a cost that is not finite, a callback, a second Ctrl-C
         if hasattr(stopped, "result"):
             _take(net, stopped.result, earlier)
+        if isinstance(stopped, NonFiniteCostError) and not is_stream(x):
+            _blame_data(stopped, data[0])
         raise
     _take(net, result, earlier, best=early_stopping)
     if saver is not None and saver.latest is not result.state:
         saver(result.epochs, result)
     return net.history
+
+
+def _pair(net: Network, x: Any, y: Any) -> tuple[Any, Array, Cost]:
+    """Return examples and targets as training takes them, and the cost as the targets have it."""
+    inputs = checked_inputs(x, net.reads, "x")
+    outputs = forward.shape_through(net.layers, inputs.shape[1:])
+    cost = net.cost.for_targets(y, outputs)
+    targets = checked_targets(cost, y, outputs, net.dtype)
+    if len(targets) != len(inputs):
+        raise ShapeError(
+            f"{here()}x has {len(inputs)} rows and y has {len(targets)}: they must have one row "
+            "for each example. Is one of them transposed?"
+        )
+    return read_as(inputs, net.reads), targets, cost
+
+
+def _stream(net: Network, x: Any) -> tuple[Any, Cost]:
+    """Return batches that are checked as they come, and the cost as the first of them has it."""
+    batches = Prepared(x)
+    first = checked_pair(batches.first, "a batch")
+    cost = _pair(net, *first[:2])[2]
+
+    def prepared(batch: Any) -> tuple[Any, ...]:
+        batch = checked_pair(batch, "a batch")
+        inputs, targets, _ = _pair(net, *batch[:2])
+        weights = [np.asarray(one, net.dtype) for one in batch[2:]]
+        return np.asarray(inputs), targets, *weights
+
+    batches.prepare = prepared
+    return batches.stream(), cost
+
+
+def _check_for_streams(y: Any, fraction: float, sample_weight: Any, class_weight: Any) -> None:
+    for value, name in (
+        (y, "y"), (fraction or None, "validation_fraction"), (sample_weight, "sample_weight"),
+        (class_weight, "class_weight"),
+    ):  # fmt: skip
+        if value is not None:
+            raise TypeError(
+                f"{here()}x gives batches, which hold all there is of an example: (x, y) or "
+                f"(x, y, weights). Leave {name} out, or give arrays."
+            )
+
+
+def _blame_data(error: NonFiniteCostError, x: Any) -> None:
+    """Say so in the error if the examples themselves are not finite: it is the usual reason."""
+    found = first_unfit(x)
+    if found is not None:
+        place, number = found
+        spelt = ", ".join(map(str, place))
+        error.args = (f"{error.args[0]} x[{spelt}] is {number}: that is where it comes from.",)
 
 
 def _warn_of_squashed_logits(net: Network) -> None:
@@ -168,7 +222,7 @@ class _Saver:
 
     def __init__(self, path: Any, net: Network, earlier: History) -> None:
         self._path, self._earlier = path, earlier
-        self._notes = {"network": record(net), "notes": net.notes}
+        self._notes = {"network": record(net, own=True), "notes": net.notes}
         self.latest: FitState | None = None
 
     def __call__(self, epoch: int, result: FitResult) -> None:
@@ -179,15 +233,6 @@ class _Saver:
 
 def _listed(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
-
-
-def _checked_pair(data: Any) -> tuple[Any, ...]:
-    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise TypeError(
-            f"{here()}validation_data must be (x, y) or (x, y, sample_weight), not a "
-            f"{type(data).__name__}"
-        )
-    return tuple(data)
 
 
 def _split(n: int, fraction: float, seed: Any) -> tuple[Array, Array]:

@@ -68,7 +68,7 @@ class Stream:
     """
 
     def __init__(self, data: Any, epochs: int, done: int = 0, *, what: str = "data") -> None:
-        self._open = _opener(data)
+        self._open = opener(data)
         self._what = what
         if isinstance(data, Iterator) and epochs > 1:
             raise TypeError(
@@ -164,7 +164,7 @@ def mean_cost(cost: Callable[..., float], stream: Stream) -> float:
     return total / rows
 
 
-def _opener(data: Any) -> Callable[[int], Iterator[Any]]:
+def opener(data: Any) -> Callable[[int], Iterator[Any]]:
     """Return what gives the batches of an epoch by its number."""
     if isinstance(data, Iterable):
         return lambda epoch: iter(data)
