@@ -195,3 +195,13 @@ def test_an_epoch_stops_at_a_wrong_index():
     for k in (0, 1):  # the batches before it were done, and no part of the third
         after = step(after, (), tokens[3 * k : 3 * k + 3])[1]
     np.testing.assert_allclose(epoch.values()[0], after, rtol=1e-14)
+
+
+def test_parameters_that_are_reordered_are_not_read_after_they_are_written():
+    def step(p, state, order):
+        return np.sum(p[0]), p[order], state
+
+    start, order = np.random.default_rng(0).normal(size=(6, 33)), np.array([5, 3, 0, 1, 2, 4])
+    epoch = Epoch(step, start, (), (order,), 6)
+    epoch.run(np.arange(6), 0, 1)
+    np.testing.assert_array_equal(epoch.values()[0], start[order])
