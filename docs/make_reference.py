@@ -21,14 +21,21 @@ import numpy as np
 
 import chainrule
 import chainrule.nielsen.network2
+import chainrule.sklearn
 from chainrule import errors
 from chainrule.debugging.step import Added, Step
 from chainrule.debugging.steps import Steps
 from chainrule.face import Wire
 from chainrule.gates import TABLES, Gate, inputs_of, settings_of
+from chainrule.networks.activations import ACTIVATIONS
+from chainrule.networks.costs import COSTS
+from chainrule.networks.initialisers import INITIALISERS
+from chainrule.networks.layer import Layer
+from chainrule.networks.metrics import METRICS
 from chainrule.readings.entries import Entry, Ledger
 from chainrule.readings.picture.picture import Picture
 from chainrule.tracing.composed import COMPOSED
+from chainrule.training.early_stopping import Best
 from chainrule.training.result import FitResult, FitState
 
 HERE = Path(__file__).parent
@@ -204,10 +211,24 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp",
     ),
     "Define by run": ("Variable",),
-    "Training": (
-        "fit", "SGD", "RMSprop", "Adam", "AdamW", "FitResult", "FitState", "History",
-        "save_fit", "load_fit",
+    "Networks": (
+        "Network", "Layer", "Dense", "Activation", "Dropout", "BatchNorm", "LayerNorm", "Flatten",
+        "Reshape", "Conv2D", "MaxPool2D", "AveragePool2D", "Embedding", "huber",
+        "confusion_matrix",
     ),
+    "Training anything": (
+        "fit", "FitResult", "FitState", "Best", "EarlyStopping", "History", "Log", "Checkpoint",
+        "StopAfter", "save_fit", "load_fit",
+    ),
+    "Optimizers": (
+        "SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Lion", "LBFGS", "Clipped",
+        "MaxNorm",
+    ),
+    "Learning rates that change": (
+        "StepDecay", "ExponentialDecay", "CosineDecay", "OneCycle", "WarmUp", "Plateau",
+    ),
+    "Random numbers in compiled functions": ("random_key", "random_split", "random_uniform"),
+    "scikit-learn": ("sklearn.BackpropClassifier", "sklearn.BackpropRegressor"),
     "Data": (
         "data.mnist", "data.fashion_mnist", "data.ImageSet", "data.LabelledImages",
         "data.load_digits", "data.Digits", "data.moons", "data.circles", "data.spirals",
@@ -226,7 +247,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 GIVEN = {
     thing.__name__: thing
-    for thing in (Wire, Picture, Steps, Step, Added, Ledger, Entry, FitResult, FitState)
+    for thing in (Wire, Picture, Steps, Step, Added, Ledger, Entry, FitResult, FitState, Best)
 }
 """Classes that nobody makes by hand: methods of a circuit return them, or `fit`."""
 
@@ -247,6 +268,8 @@ def reference_page() -> str:
                 parts += _entry(name, GIVEN[name], made_by_hand=False)
             else:
                 parts += _entry(f"cr.{name}", attrgetter(name)(chainrule))
+        if title == "Networks":
+            parts += _names()
     listed = {name for names in SECTIONS.values() for name in names}
     rest = [n for n in chainrule.__all__ if n not in listed and not n.startswith("__")]
     parts.append("## Functions that NumPy lacks\n")
@@ -269,6 +292,34 @@ def reference_page() -> str:
             builtin = ", ".join(f"`{name}`" for name in also if name != "Exception")
             parts.append(f"| `{thing.__name__}` | {builtin} | {_first_sentence(thing)} |")
     return "\n".join(parts) + "\n"
+
+
+def _names() -> Iterator[str]:
+    """Yield the names that layers, costs and metrics go by."""
+    for title, said, table in (
+        ("Costs", "`cost=` of a network", {k: cost.each for k, cost in COSTS.items()}),
+        ("Activations", "`activation=` of a layer", ACTIVATIONS),
+        ("Initialisers", "`weights=` and `biases=` of a layer", INITIALISERS),
+        (
+            "Metrics",
+            "`metrics=` of `fit` and `evaluate`",
+            {k: m.function for k, m in METRICS.items()},
+        ),
+    ):
+        yield f"### {title}, by name\n"
+        yield f"What {said} may be.\n"
+        yield "| Name | What it gives |\n|---|---|"
+        for name, function in table.items():
+            said = _SAID.get(name) or _first_sentence(getattr(function, "func", function))
+            yield f"| `{name}` | {_cell(said)} |"
+        yield ""
+
+
+_SAID = {
+    "huber": "Return the cost that is quadratic near the target and grows as a line beyond 1.",
+    "binary_cross_entropy": "Return -y log s(z) - (1 - y) log(1 - s(z)), summed, from logits z.",
+    "cross_entropy": "Return the same with a sigmoid for each class, of which one is wanted.",
+}
 
 
 def _first_sentence(thing: Any) -> str:
@@ -310,6 +361,8 @@ def _members(thing: type) -> list[str]:
 
     So do its bases in the same package: a class may be cut into files.
     """
+    if issubclass(thing, Layer) and thing is not Layer:
+        return []  # what every layer has is said once
     package = thing.__module__.rpartition(".")[0]
     cuts = [c for c in reversed(thing.__mro__) if c.__module__.rpartition(".")[0] == package]
     names = dict.fromkeys(name for cut in cuts for name in vars(cut))
@@ -319,6 +372,7 @@ def _members(thing: type) -> list[str]:
         for name in names
         if not name.startswith("_")
         and name not in FOR_READINGS
+        and not name.endswith("_request")  # scikit-learn's own, the same in all estimators
         and name not in fields
         and inspect.getdoc(inspect.getattr_static(thing, name))
     ]

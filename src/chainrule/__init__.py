@@ -196,7 +196,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "Circuit":
         value = importlib.import_module(".face", __name__).TracedCircuit
-    elif name in ("data", "nielsen"):  # rooms of their own: cr.data.mnist()
+    elif name in ("data", "nielsen", "sklearn"):  # rooms of their own: cr.data.mnist()
         value = importlib.import_module("." + name, __name__)
     elif name in _HOMES:
         value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
