@@ -99,4 +99,4 @@ def _loaded(path: str) -> Network:
     try:
         return Network.load(path)
     except OSError as error:
-        raise Failed(f"{path}: {error.strerror or error}.") from None
+        raise Failed(f"{path}: {error.strerror or error}.") from error

@@ -62,7 +62,7 @@ def train_as_the_book(options: dict[str, Any], given: set[str]) -> bool:
     except NonFiniteCostError as error:
         raise Failed(
             f"{error.args[0].partition('. ')[0]}. Take a smaller --learning-rate."
-        ) from None
+        ) from error
     took = time.perf_counter() - began
     is_over = net.history.entries == epochs
     if options["as_json"]:

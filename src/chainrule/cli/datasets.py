@@ -5,13 +5,14 @@ To add a data set: its name in `NAMES`, and a line in `named`.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import did_you_mean
 from .failure import Failed, Refused
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..data.table import Table
 
     Array = np.ndarray[Any, Any]
+
+T = TypeVar("T")
 
 NAMES = ("digits", "mnist", "fashion_mnist")
 _FEW = 20  # classes: a column of more different whole numbers is taken for numbers
@@ -144,10 +147,9 @@ def file_to_learn_from(source: str, layout: Layout, kind: str | None, cost: str 
     Failed, Refused, DataFileError
         If it cannot be learned from.
     """
-    table = _table(source, layout)
-    if table.y is None:
-        raise Failed(f"{source} has no target to learn.")
+    table, test = _tables(source, layout)
     examples = _examples(source, table)
+    held_out = None if test is None else replace(_examples(source, test), label=examples.label)
     if _predicts_classes(table, kind, cost, source):
         classes = _as_classes(table, source)
         assert classes.y is not None and classes.classes is not None
@@ -156,8 +158,11 @@ def file_to_learn_from(source: str, layout: Layout, kind: str | None, cost: str 
                 f"{source}: {table.label!r} is {classes.classes[0]!r} in all {len(table):,} rows: "
                 "there is nothing to tell apart. For another column: --target COLUMN."
             )
-        return replace(examples, y=classes.y, classes=classes.classes)
-    return examples
+        examples = replace(examples, y=classes.y, classes=classes.classes)
+        if held_out is not None:
+            y = numbered(held_out, classes.classes)
+            held_out = replace(held_out, y=y, classes=classes.classes)
+    return replace(examples, test=held_out)
 
 
 def file_to_ask_about(
@@ -187,29 +192,57 @@ def file_to_ask_about(
         If there is no such file, or a column is missing.
     """
     if _is_npz(source):
-        table = _asked_npz(source, layout, label)
-    else:
-        table = _asked_csv(source, layout, columns, label, width)
-    if columns and table.columns and table.columns != columns:
+        return _examples(source, _asked_npz(source, layout, label))
+    table = _asked_csv(source, layout, columns, label, width)
+    if columns and table.columns != columns:
         table = _reordered(table, columns, source)
     return _examples(source, table)
 
 
-def _table(source: str, layout: Layout) -> Table:
+def numbered(examples: Examples, classes: tuple[str, ...]) -> Array:
+    """Return labels as numbers of classes.
+
+    Raises
+    ------
+    Failed
+        If one is none of them.
+    """
+    import numpy as np
+
+    assert examples.y is not None
+    if examples.classes == classes:
+        return examples.y
+    names, places = examples.classes, examples.y
+    if names is None:
+        values, places = np.unique(examples.y, return_inverse=True)
+        names = tuple(map(str, values.tolist()))
+    order = {name: k for k, name in enumerate(classes)}
+    for name in names:
+        if name not in order:
+            raise Failed(
+                f"{examples.title}: {examples.label!r} holds {name!r}, which is none of the "
+                f"classes {_listed(classes)}."
+            )
+    return np.array([order[name] for name in names], np.int64)[places.reshape(-1)]
+
+
+def _tables(source: str, layout: Layout) -> tuple[Table, Table | None]:
+    """Return what to learn from, and what to test on if the file has that."""
     from .. import data
 
-    if _is_npz(source):
-        target = layout.target or "y"
-        return _opened(source, lambda file: data.read_npz(file, y=target))
-    label: str | int = -1
+    if not _is_npz(source):
+        label: str | int = -1
+        if layout.target is not None:
+            label = _position(layout.target)
+        return _opened(
+            source,
+            lambda file: data.read_csv(
+                file, label=label, header=layout.header, delimiter=layout.separator
+            ),
+        ), None
     if layout.target is not None:
-        label = _position(layout.target)
-    return _opened(
-        source,
-        lambda file: data.read_csv(
-            file, label=label, header=layout.header, delimiter=layout.separator
-        ),
-    )
+        return _opened(source, lambda file: data.read_npz(file, y=layout.target)), None
+    return _opened(source, data.read_npz_parts)
 
 
 def _position(target: str) -> str | int:
@@ -224,14 +257,19 @@ def _asked_npz(source: str, layout: Layout, label: str) -> Table:
 
     from .. import data
 
-    target: str | None = layout.target or label or "y"
-    try:
-        with zipfile.ZipFile(source) as archive:
-            if f"{target}.npy" not in archive.namelist():
-                target = None
-    except (OSError, zipfile.BadZipFile):
-        pass  # read_npz says it better
-    return _opened(source, lambda file: data.read_npz(file, y=target))
+    there: list[str] = []
+    with (
+        contextlib.suppress(OSError, zipfile.BadZipFile),  # read_npz says it better
+        zipfile.ZipFile(source) as archive,
+    ):
+        there = [name.removesuffix(".npy") for name in archive.namelist()]
+    if layout.target is not None or ("x" in there and label in there):
+        target = layout.target or label
+        return _opened(source, lambda file: data.read_npz(file, y=target))
+    if "x" in there and "y" not in there:
+        return _opened(source, lambda file: data.read_npz(file, y=None))
+    train, test = _opened(source, data.read_npz_parts)
+    return test or train
 
 
 def _asked_csv(
@@ -273,7 +311,7 @@ def _first_row(file: Any, separator: str | None) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _opened(source: str, read: Callable[[Any], Table]) -> Table:
+def _opened(source: str, read: Callable[[Any], T]) -> T:
     """Read a file, or stdin, with words for what the system says."""
     if source == "-":
         return read(io.StringIO(sys.stdin.read()))
@@ -284,7 +322,7 @@ def _opened(source: str, read: Callable[[Any], Table]) -> Table:
     try:
         return read(source)
     except OSError as error:
-        raise Failed(f"{source}: {error.strerror or error}.") from None
+        raise Failed(f"{source}: {error.strerror or error}.") from error
 
 
 def _is_npz(source: str) -> bool:
@@ -317,7 +355,7 @@ def _listed(names: tuple[str, ...], most: int = 12) -> str:
 
 
 def _examples(source: str, table: Table) -> Examples:
-    shape = table.x.shape[1:]
+    shape, label = table.x.shape[1:], table.label
     image = None
     if len(shape) in (2, 3):
         image = (1, *shape) if len(shape) == 2 else shape
@@ -327,8 +365,8 @@ def _examples(source: str, table: Table) -> Examples:
         table.y,
         table.classes,
         "rows" if image is None else "images",
-        table.columns,
-        table.label,
+        () if _is_npz(source) else table.columns,  # there they have no names but ours
+        None if label is None else label.removesuffix("_train").removesuffix("_test"),
         image,
     )
 

@@ -94,7 +94,7 @@ def _scores(asked: Asked, labels: Any, metric: tuple[str, ...]) -> dict[str, flo
     try:
         return asked.net.evaluate(asked.x, targets, metrics=asked.preparation.metrics(names))
     except (ValueError, TypeError) as error:
-        raise Failed(said(error)) from None
+        raise Failed(said(error)) from error
 
 
 def _matrix(asked: Asked, labels: Any) -> Any:

@@ -60,16 +60,22 @@ class failures:  # noqa: N801 (reads as a statement: with failures(verbose): ...
         trace: TracebackType | None,
     ) -> None:
         if error is None or isinstance(error, click.ClickException | click.exceptions.Exit):
+            if self.verbose and error is not None and error.__cause__ is not None:
+                self._trace(error.__cause__)
             return
         if isinstance(error, BrokenPipeError) or not isinstance(error, Exception | SystemExit):
             return  # Ctrl-C, and a reader who left
         if self.verbose:
-            click.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
+            self._trace(error)
         # What a message has for a place when no line of the user's is running is click's line.
         message = told(error, not_a_place=here())
         if isinstance(error, FormulaError):
             raise Refused(message) from None
         raise Failed(message) from None
+
+    @staticmethod
+    def _trace(error: BaseException) -> None:
+        click.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
 
 
 def told(error: BaseException, not_a_place: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,14 +89,16 @@ def _answers(asked: Asked) -> list[Any]:
         names = asked.names()
         return [names[k] for k in decided.tolist()]
     digits = 7 if asked.net.dtype == "float32" else 16
-    return list(_rounded(asked.preparation.numbers(decided).tolist(), digits))
+    scale = asked.preparation.target_scale
+    places = None if scale is None else digits - 1 - math.floor(math.log10(scale))
+    return list(_rounded(asked.preparation.numbers(decided).tolist(), digits, places))
 
 
-def _rounded(value: Any, digits: int) -> Any:
-    """Return numbers with as many digits as were computed."""
+def _rounded(value: Any, digits: int, places: int | None = None) -> Any:
+    """Return numbers with as many digits, or places after the point, as were computed."""
     if isinstance(value, list):
-        return [_rounded(one, digits) for one in value]
-    return float(f"{value:.{digits}g}")
+        return [_rounded(one, digits, places) for one in value]
+    return float(f"{value:.{digits}g}") if places is None else round(value, places)
 
 
 def _shares(asked: Asked) -> list[list[float]]:
@@ -132,4 +135,4 @@ def _write(path: str, text: str) -> None:
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
     except OSError as error:
-        raise Failed(f"{path}: {error.strerror or error}.") from None
+        raise Failed(f"{path}: {error.strerror or error}.") from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataFileError
-from .datasets import is_named
+from .datasets import is_named, numbered
 from .failure import Failed
 
 if TYPE_CHECKING:
@@ -111,21 +111,7 @@ class Preparation:
                     f"{examples.classes[0]!r}, but all that the network knows are numbers."
                 )
             return examples.y
-        if examples.classes == self.classes:
-            return examples.y
-        names, places = examples.classes, examples.y
-        if names is None:
-            values, places = np.unique(examples.y, return_inverse=True)
-            names = tuple(str(value) for value in values.tolist())
-        order = {name: k for k, name in enumerate(self.classes)}
-        for name in names:
-            if name not in order:
-                raise Failed(
-                    f"{examples.title}: {examples.label!r} holds {name!r}, which is none of the "
-                    f"classes {', '.join(map(repr, self.classes[:12]))}."
-                )
-        found: Array = np.array([order[name] for name in names], np.int64)[places.reshape(-1)]
-        return found
+        return numbered(examples, self.classes)
 
     def metrics(self, names: Sequence[str]) -> list[Metric]:
         """Return metrics by name, in the units of the target."""
@@ -260,6 +246,10 @@ def _read(record: Mapping[str, Any]) -> Preparation:
         widths = (1, math.prod(made.shape or ()))
         if made.scale is None or len(made.mean) != len(made.scale) or len(made.mean) not in widths:
             raise ValueError("mean and scale")
+        if min(made.scale) <= 0.0:
+            raise ValueError("scale")
+    if made.target_mean is not None and not (made.target_scale or 0.0) > 0.0:
+        raise ValueError("target_scale")
     return made
 
 

@@ -136,7 +136,7 @@ def _said(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         value = ",".join(map(str, value))
     if value is None or value == "":
-        return f"no {_option(name)}"
+        return f"the default of {_option(name)}"
     if isinstance(value, bool):
         return _option(name) if value else _option(name).replace("--", "--no-", 1)
     return f"{_option(name)} {value}"

@@ -50,7 +50,7 @@ class Run:
             self.net = recipe.network_for(settings, self.learned, self.cost)
             self.optimizer = recipe.optimizer_for(settings, len(self.learned))
         except (ValueError, TypeError) as error:
-            raise Refused(said(error)) from None
+            raise Refused(said(error)) from error
         self.preparation = self._prepared()
         self.net.notes = {
             preparation.NOTE: self.preparation.record(),
@@ -66,8 +66,10 @@ class Run:
         options = self.options
         report = Report(self, as_json=options["as_json"], quiet=options["quiet"])
         report.begin()
-        self._train(progress=not options["quiet"])
-        report.end()
+        # A cost that overflows is told in words of ours; NumPy's warnings would come before them.
+        with np.errstate(all="ignore"):
+            self._train(progress=not options["quiet"])
+            report.end()
         return not self.is_interrupted
 
     # ------------------------------------------------------------------ what it came to
@@ -176,11 +178,11 @@ class Run:
                 threads=self._threads(),
             )
         except NonFiniteCostError as error:
-            raise Failed(self._diverged(error)) from None
+            raise Failed(self._diverged(error)) from error
         except (ValueError, TypeError) as error:
-            raise Failed(said(error)) from None
+            raise Failed(said(error)) from error
         except OSError as error:
-            raise Failed(f"{error.filename or self.path}: {error.strerror or error}.") from None
+            raise Failed(f"{error.filename or self.path}: {error.strerror or error}.") from error
 
     def _diverged(self, error: NonFiniteCostError) -> str:
         """Return what to say of a cost that is no number, and where the last good weights are."""
