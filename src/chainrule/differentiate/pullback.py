@@ -72,6 +72,7 @@ class Pullback:
         outer = _outer_tape(args, argnums)
         self.nested = outer is not None
         self.tape = tape = outer if outer is not None else Tape(Traced)
+        tape.read_by(self)
         self.trees: list[Tree] = []
         self.rows: list[int] = []
         self.given: list[Any] = []

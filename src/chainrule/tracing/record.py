@@ -79,6 +79,7 @@ def record(
     *,
     title: str | None = None,
     call: Callable[..., Any] | None = None,
+    tape: Tape | None = None,
 ) -> Circuit:
     """Trace a function at a point.
 
@@ -92,8 +93,10 @@ def record(
         What to call it; its own name by default.
     call : callable, optional
         What to call with (tape, args, keywords) instead of the function itself.
+    tape : Tape, optional
+        What to record on; an empty one of its own by default.
     """
-    tape = Tape(Traced)
+    tape = Tape(Traced) if tape is None else tape
     arguments = []
     positional: list[Any] = []
     named: dict[str, Any] = {}
@@ -110,7 +113,8 @@ def record(
         traced = []
         for leaf, leaf_name in zip(leaves, names, strict=True):
             if is_traceable(leaf):
-                wire = tape.input(checked_leaf(leaf, leaf_name), leaf_name)
+                own = checked_leaf(leaf, leaf_name) if tape.copies_inputs else leaf
+                wire = tape.input(own, leaf_name)
                 rows.append(wire._row)
                 traced.append(wire)
             else:

@@ -48,6 +48,8 @@ class Tape(Columns):
         The class of the traced values.
     made : callable
         `made(tape, row)` gives the traced value of a row.
+    copies_inputs : bool
+        Whether arrays that are traced are copied, because others may write to them meanwhile.
     owner : int
         The thread that may record here.
     floats : dict of float to int
@@ -56,6 +58,7 @@ class Tape(Columns):
         The row, and the bytes of arrays still to come, at which `tidy` is called.
     """
 
+    copies_inputs = True
     __slots__ = (
         "_constants", "borrows", "floats", "guards", "kind", "limit", "made", "names", "owner",
         "room", "row_sites", "site", "sites",
@@ -114,6 +117,9 @@ class Tape(Columns):
 
     def tidy(self) -> None:
         """Drop the rows that nobody can reach; a function's recording keeps them all."""
+
+    def read_by(self, reader: Any) -> None:
+        """Note that an object may ask for any value as long as it lives."""
 
     def guard(self, row: int, seen: bool | int) -> None:
         """Note that plain Python decided something on a row's value."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...circuit.tree import flatten
+from ...tracing.passing import PassingTape
 from ...tracing.record import record
 from . import cache, linking
 from .data_rows import DataRows
@@ -127,7 +128,9 @@ class TrainingStep:
             What batches are gathered from; None: a batch is read where its addresses, in the
             frame from `batch_slot` on, say.
         """
-        circuit = record(self._step, (*self._built(copied=False), *batch), {})
+        tape = PassingTape()
+        circuit = record(self._step, (*self._built(copied=False), *batch), {}, tape=tape)
+        tape.end()
         n = len(self._leaves)
         shapes = [np.shape(circuit.columns.values[row]) for row in circuit.outputs[1:]]
         if shapes != [leaf.shape for leaf in self._leaves]:
