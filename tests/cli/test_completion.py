@@ -37,6 +37,21 @@ def test_names_of_a_formula(completed):
     assert completed("show x+y*z y=1 ") == ["plain,x=", "plain,z="]
 
 
+def test_data_sets_and_choices(completed):
+    assert completed("train dig") == ["plain,digits"]
+    assert completed("train pets") == ["file,pets"]
+    assert completed("train digits --optimizer ad") == [
+        "plain,adam",
+        "plain,adamw",
+        "plain,adagrad",
+        "plain,adadelta",
+    ]
+    assert completed("train digits --cost po") == ["plain,poisson"]
+    assert completed("train digits --activation leaky") == ["plain,leaky_relu"]
+    assert completed("evaluate run --metric f1_") == ["plain,f1_macro"]
+    assert completed("predict run") == ["file,run"]
+
+
 def test_nothing_sensible(completed):
     assert completed("show x+ ") == []
     assert completed("show missing.py:f ") == []

@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from ..errors import NonFiniteCostError
 from ..training.progress import duration
 from . import datasets
@@ -57,7 +59,7 @@ def train_as_the_book(options: dict[str, Any], given: set[str]) -> bool:
     elif options["as_json"]:
         aside = contextlib.redirect_stdout(sys.stderr)
     try:
-        with aside:
+        with aside, np.errstate(all="ignore"):
             net.SGD(training, epochs, size, eta, test_data=test)
     except NonFiniteCostError as error:
         raise Failed(
