@@ -54,7 +54,9 @@ PREDICT = {
         predicted("pets.st", "new.csv", "--output", "out.csv") == ""
         and rows("out.csv") == [{"kind": kind} for kind in KINDS]
     ),
-    "--json": lambda: json.loads(predicted("pets.st", "new.csv", "--json")) == {"kind": KINDS},
+    "--json": lambda: (
+        json.loads(predicted("pets.st", "new.csv", "--json")) == {"label": "kind", "answers": KINDS}
+    ),
     "--verbose": lambda: "Traceback" in invoke("predict", "new.csv", "new.csv", "-v").stderr,
 }
 EVALUATE = {
@@ -278,6 +280,9 @@ def test_files_that_do_not_fit(text, words, tmp_path):
         (("predict", "pets.st", "none.csv"), 2, "there is no file 'none.csv'"),
         (("predict", "new.csv", "new.csv"), 1, "new.csv cannot be read as a"),
         (("predict", "pets.st", "digits"), 1, "pets.st takes examples of 2 numbers; digits has 64"),
+        (("predict", "pets.st", "new.csv", "--output", "./new.csv"), 2, "--output ./new.csv is a "
+         "file that is read"),
+        (("predict", "pets.st", "new.csv", "--output", "pets.st"), 2, "is a file that is read"),
         (("predict", "pets.st", "new.csv", "--output", "no/out.csv"), 1, "No such file"),
         (("evaluate", "pets.st", "new.csv"), 1, "new.csv has no 'kind': there is nothing to "
          "compare with"),

@@ -274,6 +274,7 @@ def test_early_stopping_keeps_the_best():
     done = train("--early-stopping", 2, "--eta", 3, "--epochs", 60, "--save", "a.st")
     assert "2 epochs were no better; the weights of epoch" in done.stdout
     history = saved("a.st").history
+    assert "2 epochs were no better" not in train_aloud("--early-stopping", 2).stdout
     best = int(np.argmin(history["val_cost"])) + 1
     assert f"the weights of epoch {best} are kept" in done.stdout
     assert history.entries == best + 2

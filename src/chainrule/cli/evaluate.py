@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..networks.metrics import METRICS
+from ..readings.numbers import plain
 from .datasets import Layout
 from .failure import Failed, failures, said
 from .options import layout_options, networks, sources
@@ -108,7 +109,7 @@ def _matrix(asked: Asked, labels: Any) -> Any:
 
 def _drawn(matrix: list[list[int]], names: list[str]) -> list[str]:
     """Return a confusion matrix as text, a row for each class."""
-    short = [name if len(name) <= 12 else name[:11] + "…" for name in names]
+    short = [plain(name, 12) for name in names]
     left = max(map(len, short))
     widths = [
         max(len(name), *(len(f"{row[k]:,}") for row in matrix)) for k, name in enumerate(short)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .datasets import Layout
-from .failure import Failed, failures
+from .failure import Failed, Refused, failures
 from .options import layout_options, networks, sources
-from .screen import say, say_json
+from .screen import plain_data, say
 from .sections import SectionedCommand
 
 if TYPE_CHECKING:
@@ -59,22 +61,21 @@ def predict(
     from .asked import Asked
 
     with failures(verbose):
+        _check_output(output, (network, source))
         asked = Asked(network, source, Layout(target, header, separator), data)
         answers = _answers(asked)
         shares = _shares(asked) if proba else None
         label = asked.preparation.label
         if as_json:
-            found: dict[str, Any] = {label: answers}
+            found: dict[str, Any] = {"label": label, "answers": answers}
             if shares is not None:
-                found["classes"], found["probabilities"] = asked.names(), shares
-            text = None
+                found |= {"classes": asked.names(), "probabilities": shares}
+            text = json.dumps(plain_data(found), indent=2, allow_nan=False) + "\n"
         elif output is None and shares is None:
             text = "".join(f"{answer}\n" for answer in _lines(answers))
         else:
             text = _table(label, answers, shares, asked)
-        if text is None:
-            say_json(found)
-        elif output is None:
+        if output is None:
             say(text.removesuffix("\n"))
         else:
             _write(output, text)
@@ -128,6 +129,15 @@ def _table(label: str, answers: list[Any], shares: list[list[float]] | None, ask
         cells = answer if several else [answer]
         writer.writerow([*cells, *(shares[row] if shares is not None else [])])
     return text.getvalue()
+
+
+def _check_output(path: str | None, read: tuple[str, ...]) -> None:
+    """Refuse to write over what is read."""
+    if path is None or not os.path.exists(path):
+        return
+    for one in read:
+        if os.path.exists(one) and os.path.samefile(path, one):
+            raise Refused(f"--output {path} is a file that is read: name another one.")
 
 
 def _write(path: str, text: str) -> None:

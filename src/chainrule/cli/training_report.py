@@ -55,8 +55,9 @@ class Report:
             for line in drawn.splitlines():
                 styled(line, "cyan" if not line.lstrip().startswith("Note") else "yellow")
             say()
-        for line in _outcome(run):
-            say(line)
+        say(_outcome(run))
+        if run.is_stopped_early and (self._quiet or not history.notes):
+            say(_why_stopped(run))
         if history.entries:
             for line, is_first in _results(run):
                 styled(line, "bold green" if is_first else "")
@@ -107,21 +108,24 @@ def _training(run: Run) -> str:
 # ---------------------------------------------------------------------- after
 
 
-def _outcome(run: Run) -> list[str]:
+def _outcome(run: Run) -> str:
     history = run.net.history
     seconds = math.fsum(history.get("seconds", []))
     took = f" in {duration(seconds)}" if history.entries else ""
     if run.is_interrupted:
         state = run.net.state
         within = ", and part of the next one" if state is not None and state.rows else ""
-        return [f"interrupted after {run.epochs} of {run.planned} epochs{took}{within}"]
-    lines = [f"{_count(run.epochs, 'epoch')}{took}"]
-    if run.is_stopped_early and run.net.state is not None and run.net.state.best is not None:
-        lines.append(
-            f"stopped: {run.settings.early_stopping} epochs were no better; the weights of epoch "
-            f"{run.net.state.best.epoch} are kept"
-        )
-    return lines
+        return f"interrupted after {run.epochs} of {run.planned} epochs{took}{within}"
+    return f"{_count(run.epochs, 'epoch')}{took}"
+
+
+def _why_stopped(run: Run) -> str:
+    best = run.best
+    assert best is not None
+    return (
+        f"stopped: {run.settings.early_stopping} epochs were no better; the weights of epoch "
+        f"{best.epoch} are kept"
+    )
 
 
 def _results(run: Run) -> list[tuple[str, bool]]:

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NonFiniteCostError
+from ..errors import DataFileError, NonFiniteCostError
+from ..networks.metrics import METRICS
 from ..training.checkpoint import load_metadata
+from ..training.early_stopping import Best
+from ..training.logs import Log
 from . import datasets, preparation, recipe
 from .datasets import Examples, Layout
 from .failure import Failed, Refused, said
@@ -40,7 +43,7 @@ class Run:
     def __init__(self, settings: Settings, options: dict[str, Any], *, is_resumed: bool) -> None:
         self.options, self.is_resumed = options, is_resumed
         self.path: str | None = options["save"]
-        _check_folder(self.path)
+        _check_folder(self.path, settings.source)
         examples = _examples(settings, options["data"])
         self.learned, self.held_out, self.test = _parted(settings, examples)
         self.planned = recipe.epochs_for(settings, len(self.learned))
@@ -60,6 +63,14 @@ class Run:
             self.net.notes[_CHECKSUM] = _checksum(examples)
         if is_resumed:
             self._check_examples()
+        self._check_metrics()
+        try:
+            for log in options["log"]:
+                Log(log)
+        except DataFileError:
+            raise
+        except ValueError as error:
+            raise Refused(f"--log: {said(error)}.") from error
 
     def tell(self) -> bool:
         """Train, tell about it, and return whether it came to its end."""
@@ -80,6 +91,11 @@ class Run:
         return 0 if self.net.state is None else self.net.state.epochs
 
     @property
+    def best(self) -> Best | None:
+        """The best epoch, with early stopping."""
+        return None if self.net.state is None else self.net.state.best
+
+    @property
     def is_tested(self) -> bool:
         """Whether what is looked at after each epoch is the set's own test set."""
         return self.learned.test is not None
@@ -87,10 +103,8 @@ class Run:
     @property
     def is_stopped_early(self) -> bool:
         """Whether the patience of early stopping came to its end."""
-        patience, state = self.settings.early_stopping, self.net.state
-        if patience is None or state is None or state.best is None:
-            return False
-        return state.epochs - state.best.epoch >= patience
+        patience, best = self.settings.early_stopping, self.best
+        return patience is not None and best is not None and self.epochs - best.epoch >= patience
 
     @property
     def is_interrupted(self) -> bool:
@@ -99,7 +113,11 @@ class Run:
 
     def scores(self, examples: Examples) -> dict[str, float]:
         """Return the cost and the metrics of examples, with the weights that were kept."""
-        names = self.settings.metric or (("r2",) if examples.classes is None else ("accuracy",))
+        names = self._metrics()
+        history, state = self.net.history, self.net.state
+        is_as_told = state is not None and not state.rows and self.best is None
+        if examples is self.held_out and is_as_told:  # the weights of the last epoch
+            return {name: history[f"val_{name}"][-1] for name in ("cost", *names)}
         x, y = self._pair(examples)
         return self.net.evaluate(x, y, metrics=self.preparation.metrics(names))
 
@@ -123,6 +141,9 @@ class Run:
         x = self.preparation.inputs(examples.x, self.settings.dtype)
         return x, self.preparation.targets(examples.y)
 
+    def _metrics(self) -> tuple[str, ...]:
+        return self.settings.metric or (("r2",) if self.learned.classes is None else ("accuracy",))
+
     def _threads(self) -> int | None:
         settings = self.settings
         if settings.threads is not None or settings.machine != "native":
@@ -132,6 +153,15 @@ class Run:
         weights = sum(a.size for p in self.net.parameters for a in p.values() if a.ndim > 1)
         rows = min(settings.batch_size, len(self.learned))
         return 1 if rows * weights < _ONE_THREAD else None
+
+    def _check_metrics(self) -> None:
+        kind = "numbers" if self.learned.classes is None else "classes"
+        for name in self.settings.metric:
+            if METRICS[name].kind not in (kind, "any"):
+                raise Refused(
+                    f"--metric {name} is for {METRICS[name].kind}, and {self.learned.title} has "
+                    f"{kind}."
+                )
 
     def _check_examples(self) -> None:
         """Refuse to go on with other examples than the training began with."""
@@ -157,8 +187,6 @@ class Run:
         settings = self.settings
         x, y = self._pair(self.learned)
         validation = None if self.held_out is None else self._pair(self.held_out)
-        classes = self.learned.classes
-        names = settings.metric or (("r2",) if classes is None else ("accuracy",))
         try:
             self.net.fit(
                 x,
@@ -168,7 +196,7 @@ class Run:
                 optimizer=self.optimizer,
                 validation_data=validation,
                 class_weight=settings.class_weight,
-                metrics=self.preparation.metrics(names),
+                metrics=self.preparation.metrics(self._metrics()),
                 early_stopping=settings.early_stopping,
                 log=list(self.options["log"]) or None,
                 checkpoint=self.path,
@@ -247,10 +275,12 @@ def _checksum(examples: Examples) -> int:
     return found
 
 
-def _check_folder(path: str | None) -> None:
+def _check_folder(path: str | None, source: str) -> None:
     """Refuse a file that cannot be written, before hours are spent on what is to be in it."""
     if path is None:
         return
+    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
+        raise Refused(f"--save {path} is the file that is learned from: name another one.")
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise Refused(f"--save {path}: there is no folder {folder!r}.")
