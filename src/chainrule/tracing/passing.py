@@ -1,87 +1,75 @@
 """A recording that lets go of its values, for those who want the circuit and no numbers.
 
 While a training step is traced, every gate's result is worked out: some twenty arrays of the size
-of the parameters. The circuit needs their shapes and dtypes. So where nobody can ask for a large
-value any more, a ghost takes its place: an array of the same shape and dtype that has one element
-in memory.
+of the parameters. The circuit needs their shapes and dtypes. So a ghost takes the place of a large
+value: an array of the same shape and dtype that has one element in memory. As long as gradients are
+worked out, all values are kept; then, while the optimizer's update is traced, none are.
 
-Who can ask: whoever holds a traced value, and a backward pass that is still to come, for all rows.
+So what plain Python decides in the update may be decided otherwise than it would be: it is noted as
+a guard, and whoever runs the circuit finds that it does not hold.
 """
 
 from __future__ import annotations
 
 import weakref
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ..circuit.columns import CONSTANT
+from ..gates import Gate
 from .tape import Tape
 from .traced import Traced
 
 LARGE = 1 << 14  # bytes of a value that is worth a ghost
-FEWEST_BYTES = 4 << 20  # that come in before it is looked who holds what
-
-
-class _Held(Traced):
-    """A traced value of which can be told whether somebody holds it."""
-
-    __slots__ = ("__weakref__",)
 
 
 class PassingTape(Tape):
-    """A tape whose large values pass. Nobody may write to what is traced meanwhile.
+    """A tape whose large values pass when the gradients are known.
 
-    Parameters
-    ----------
-    room : float
-        Bytes of arrays that come in before it is looked who holds what.
+    Nobody may write to the inputs meanwhile: they are not copied.
     """
 
     copies_inputs = False
-    __slots__ = ("_handles", "_readers", "_room")
+    __slots__ = ("_passes", "_readers")
 
-    def __init__(self, room: float = FEWEST_BYTES) -> None:
-        super().__init__(_Held)
-        self.made = lambda tape, row: self.handle(row)
-        self.room = self._room = room
-        self._handles: list[weakref.ref[Traced]] = []
+    def __init__(self) -> None:
+        super().__init__(Traced)
         self._readers: list[weakref.ref[Any]] = []
-
-    def handle(self, row: int) -> Any:
-        """Return a traced value that stands for a row, and note it."""
-        wire = super().handle(row)
-        self._handles.append(weakref.ref(wire))
-        return wire
+        self._passes = False
 
     def read_by(self, reader: Any) -> None:
-        """Keep all values as long as this object lives."""
-        self._readers.append(weakref.ref(reader))
+        """Keep all values as long as this object lives, which works out gradients."""
+        if not self._passes:
+            self._readers.append(weakref.ref(reader))
 
-    def tidy(self) -> None:
-        """Let go of what nobody can ask for."""
-        self.room = self._room
-        self._readers = [ref for ref in self._readers if ref() is not None]
-        if self._readers:
-            return
-        self._handles = [ref for ref in self._handles if ref() is not None]
-        self._pass({wire._row for ref in self._handles if (wire := ref()) is not None})
+    def emit(
+        self,
+        gate: Gate,
+        inputs: tuple[int, ...],
+        settings: dict[str, Any],
+        value: Any,
+        frame: FrameType | None = None,
+    ) -> Any:
+        """Add a gate's row, or a ghost's, and return the traced value that stands for it."""
+        if self._passes:
+            value = _passed(value)
+        elif self._readers and all(reader() is None for reader in self._readers):
+            self.let_go()
+            value = _passed(value)
+        return super().emit(gate, inputs, settings, value, frame)
 
-    def end(self) -> None:
-        """Let go of everything: the recording is over."""
-        self._pass(set())
+    def let_go(self) -> None:
+        """Let go of all large values but constants, from now on too."""
+        self._passes = True
+        for row, gate in enumerate(self.gates):
+            if gate is not CONSTANT:
+                self.values[row] = _passed(self.values[row])
 
-    def _pass(self, held: set[int]) -> None:
-        values, gates = self.values, self.gates
-        for row, value in enumerate(values):
-            if (
-                type(value) is np.ndarray
-                and value.nbytes >= LARGE
-                and any(value.strides)
-                and row not in held
-                and gates[row] is not CONSTANT
-            ):
-                values[row] = ghost(value)
+
+def _passed(value: Any) -> Any:
+    return ghost(value) if type(value) is np.ndarray and value.nbytes >= LARGE else value
 
 
 def ghost(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

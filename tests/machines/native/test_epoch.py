@@ -10,6 +10,8 @@ import pytest
 import chainrule as cr
 from chainrule.circuit.tree import flatten
 from chainrule.machines.native.epoch import Epoch
+from chainrule.machines.native.fed import Fed
+from chainrule.machines.native.training_step import TrainingStep
 
 
 def by_hand(step, parameters, state, data, order, size) -> tuple[list[float], Any, Any]:
@@ -185,3 +187,32 @@ def test_long_steps_look_whether_to_stop(threads, monkeypatch):
     costs, parameters, state = by_hand(step, start(), {"count": 0.0}, arrays, order, 8)
     np.testing.assert_allclose(epoch.run(order, 0, 9), costs, rtol=1e-9)
     assert_same(epoch.values(), (parameters, state))
+
+
+def test_branches_of_the_update_itself(monkeypatch):
+    """What tracing lets go of in the update it cannot decide by: then it is traced with all."""
+    monkeypatch.setattr("chainrule.tracing.passing.LARGE", 1)
+    compiled, exact = TrainingStep._compiled, []
+    monkeypatch.setattr(
+        TrainingStep,
+        "_compiled",
+        lambda *args, **how: exact.append(how["exact"]) or compiled(*args, **how),
+    )
+
+    def step(parameters, state, x):
+        value, g = cr.value_and_grad(lambda p: np.sum((x @ p - 1.0) ** 2))(parameters)
+        moved = parameters - (0.01 if np.sum(g * g) > 30.0 else 0.02) * g
+        if np.sum(np.abs(moved)) > 1.0:
+            moved = moved * 0.9
+        return value, moved, {"count": state["count"] + 1.0}
+
+    x = data(40)[0]
+    costs, parameters, state = by_hand(step, np.zeros(5), {"count": 0.0}, (x,), np.arange(40), 4)
+    epoch = Epoch(step, np.zeros(5), {"count": 0.0}, (x,), 4)
+    np.testing.assert_allclose(epoch.run(np.arange(40), 0, 10), costs, rtol=1e-9)
+    assert_same(epoch.values(), (parameters, state))
+    assert any(exact)
+    fed = Fed(step, np.zeros(5), {"count": 0.0}, (x[:4],))
+    found = [fed.feed((x[k : k + 4],)) for k in range(0, 40, 4)]
+    np.testing.assert_allclose(found, costs, rtol=1e-9)
+    assert_same(fed.values(), (parameters, state))

@@ -106,17 +106,18 @@ class Epoch(TrainingStep):
     ) -> None:
         """Do batches of a size, each on a path whose branches are the ones that Python takes."""
         paths = self._paths[size]
-        done = 0
+        done, missed = 0, False
         while done < count:
             rows, rest = order[done * size :], costs[done:]
             for path in paths:
                 more = path.run(rows.ctypes.data, rest.ctypes.data, count - done)
                 if more:
-                    done += more
+                    done, missed = done + more, False
                     break
             else:
                 if len(paths) < MOST_PATHS:
-                    paths.append(self._new_path(rows[:size]))
+                    paths.append(self._new_path(rows[:size], exact=missed))
+                    missed = True
                 else:
                     costs[done] = self._by_python(self._taken(rows[:size]))
                     done += 1
@@ -126,9 +127,10 @@ class Epoch(TrainingStep):
             return [part.array for part in self._data]
         return [part.take(rows) for part in self._data]
 
-    def _new_path(self, chosen: np.ndarray[Any, Any]) -> Path:
+    def _new_path(self, chosen: np.ndarray[Any, Any], exact: bool = False) -> Path:
         """Return the step compiled for a batch of these rows, on the path that it takes there."""
-        path = self._compiled(self._taken(chosen), None if self._direct else self._data)
+        rows = None if self._direct else self._data
+        path = self._compiled(self._taken(chosen), rows, exact=exact)
         if self._direct:
             for k, part in enumerate(self._data):
                 path.frame[path.batch_slot + k] = part.array.ctypes.data

@@ -45,7 +45,7 @@ class Fed(TrainingStep):
         self._like = [(array.dtype, array.shape[1:]) for array in batch]
         self._cost = np.empty(1)
         self._cost_at = self._cost.ctypes.data
-        self._paths = {len(batch[0]): [self._compiled(batch, None)]}
+        self._paths = {len(batch[0]): [self._compiled(batch, None, exact=False)]}
 
     def feed(self, batch: Sequence[Array]) -> float:
         """Do one batch and return its cost.
@@ -64,13 +64,14 @@ class Fed(TrainingStep):
             addresses.append(array.ctypes.data)
         paths = self._paths.get(size)
         if paths is None:
-            paths = self._paths[size] = [self._compiled(batch, None)]
+            paths = self._paths[size] = [self._compiled(batch, None, exact=False)]
         if self._done(paths, addresses):
             return float(self._cost[0])
-        if len(paths) < MOST_PATHS:
-            paths.append(self._compiled(batch, None))
-            if self._done(paths[-1:], addresses):
-                return float(self._cost[0])
+        for exact in (False, True):
+            if len(paths) < MOST_PATHS:
+                paths.append(self._compiled(batch, None, exact=exact))
+                if self._done(paths[-1:], addresses):
+                    return float(self._cost[0])
         return self._by_python(batch)
 
     def _done(self, paths: Sequence[Path], addresses: Sequence[int]) -> bool:

@@ -17,6 +17,8 @@ import numpy as np
 from ...circuit.tree import flatten
 from ...tracing.passing import PassingTape
 from ...tracing.record import record
+from ...tracing.tape import Tape
+from ...tracing.traced import Traced
 from . import cache, linking
 from .data_rows import DataRows
 from .hosts import Hosts
@@ -117,7 +119,9 @@ class TrainingStep:
 
     # ------------------------------------------------------------------ compiling
 
-    def _compiled(self, batch: Sequence[Array], rows: Sequence[DataRows] | None) -> Path:
+    def _compiled(
+        self, batch: Sequence[Array], rows: Sequence[DataRows] | None, *, exact: bool
+    ) -> Path:
         """Return the step compiled for batches like this one, on the path that it takes there.
 
         Parameters
@@ -127,10 +131,14 @@ class TrainingStep:
         rows : sequence of DataRows or None
             What batches are gathered from; None: a batch is read where its addresses, in the
             frame from `batch_slot` on, say.
+        exact : bool
+            Whether to find the path by all values, those of the update too, which takes a multiple
+            of the parameters' memory: where it was not the right one without.
         """
-        tape = PassingTape()
-        circuit = record(self._step, (*self._built(copied=False), *batch), {}, tape=tape)
-        tape.end()
+        tape = Tape(Traced) if exact else PassingTape()
+        circuit = record(self._step, (*self._built(copied=exact), *batch), {}, tape=tape)
+        if isinstance(tape, PassingTape):
+            tape.let_go()
         n = len(self._leaves)
         shapes = [np.shape(circuit.columns.values[row]) for row in circuit.outputs[1:]]
         if shapes != [leaf.shape for leaf in self._leaves]:
