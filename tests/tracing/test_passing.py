@@ -94,3 +94,5 @@ def test_a_ghost():
     found = ghost(value)
     assert found.shape == value.shape and found.dtype == value.dtype
     assert not any(found.strides) and found.base.nbytes == 4 and (found == 2.0).all()
+    empty = np.zeros((3, 0))
+    assert ghost(empty) is empty

@@ -74,4 +74,6 @@ def _passed(value: Any) -> Any:
 
 def ghost(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return an array that looks like another, its first element everywhere."""
+    if not value.size:
+        return value
     return np.broadcast_to(value[(0,) * value.ndim].copy(), value.shape)
