@@ -223,6 +223,15 @@ def test_a_network_that_was_trained_in_python(tmp_path):
     assert predicted("moons.st", "points.csv", "--proba").startswith("label,0,1\n")
 
 
+def test_a_table_that_is_not_as_wide_as_the_network():
+    net = cr.Network(cr.Dense(5, 3), cost="softmax_cross_entropy", seed=0)
+    net.save("wide.st")
+    for command in ("predict", "evaluate"):
+        done = invoke(command, "wide.st", "pets.csv")
+        assert done.exit_code == 1
+        assert "pets.csv has 3 columns; the network takes 5, and what is" in done.stderr
+
+
 def test_images_for_a_network_that_was_trained_in_python():
     net = cr.Network(
         cr.Conv2D(1, 2, 3), cr.Flatten(), cr.Dense(72, 10), cost="softmax_cross_entropy", seed=0

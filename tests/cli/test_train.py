@@ -213,6 +213,7 @@ def test_digits_with_defaults_are_read_well():
     assert "│" in done.stdout and "val_accuracy" in done.stdout
     assert "epoch 1/30" in done.stderr and "epoch 1/30" not in done.stdout
     assert "\x1b" not in done.output
+    assert done.stdout.splitlines()[-1].startswith("not saved: --save FILE keeps the network")
 
 
 def test_small_files_are_seen_more_often():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError
-from . import datasets, preparation
+from ..networks.dense import Dense
+from . import datasets, preparation, source_files
 from .datasets import Examples, Layout
 from .failure import Failed, Refused
 
@@ -58,8 +59,13 @@ class Asked:
             found = datasets.named(source, folder)
             return found.test or found
         columns = self.preparation.columns
-        width = len(columns) or getattr(self.net.layers[0], "n_in", None)
-        return datasets.file_to_ask_about(source, layout, columns, self.preparation.label, width)
+        first = self.net.layers[0]
+        width = None
+        if self.preparation.shape is not None:
+            width = math.prod(self.preparation.shape)
+        elif isinstance(first, Dense):
+            width = first.n_in
+        return source_files.to_ask_about(source, layout, columns, self.preparation.label, width)
 
     def _inputs(self) -> Array:
         """Return the examples as the network takes them."""

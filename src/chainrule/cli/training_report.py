@@ -63,6 +63,8 @@ class Report:
                 styled(line, "bold green" if is_first else "")
         if run.path is not None:
             say(f"saved in {run.path}")
+        elif not self._quiet:
+            say("not saved: --save FILE keeps the network, for chainrule predict")
 
 
 # ---------------------------------------------------------------------- before

@@ -14,7 +14,7 @@ from ..networks.metrics import METRICS
 from ..training.checkpoint import load_metadata
 from ..training.early_stopping import Best
 from ..training.logs import Log
-from . import datasets, preparation, recipe
+from . import datasets, preparation, recipe, source_files
 from .datasets import Examples, Layout
 from .failure import Failed, Refused, said
 from .preparation import Preparation
@@ -235,7 +235,7 @@ class Run:
 def _examples(settings: Settings, folder: str | None) -> Examples:
     if not datasets.is_named(settings.source):
         layout = Layout(settings.target, settings.header, settings.separator)
-        return datasets.file_to_learn_from(settings.source, layout, settings.kind, settings.cost)
+        return source_files.to_learn_from(settings.source, layout, settings.kind, settings.cost)
     for option, value in (
         ("--target", settings.target),
         ("--as", settings.kind),
