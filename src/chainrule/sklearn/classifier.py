@@ -116,7 +116,7 @@ class BackpropClassifier(ClassifierMixin, Backprop):  # type: ignore[misc]
     >>> import chainrule as cr
     >>> from chainrule.sklearn import BackpropClassifier
     >>> x, y = cr.data.moons(200, seed=0)
-    >>> model = BackpropClassifier(30, learning_rate_init=0.02, max_iter=300, random_state=0)
+    >>> model = BackpropClassifier(30, learning_rate_init=0.05, random_state=0)
     >>> model.fit(x, y).score(x, y) > 0.95
     True
     """
