@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import Table, read_csv
+from chainrule.data.table import first_row
 from chainrule.errors import DataFileError
 from tests.data.damage import damaged
 
@@ -160,6 +162,20 @@ def test_a_compressed_file(tmp_path):
     table = read_csv(path)
     np.testing.assert_array_equal(table.x, read(IRIS).x)
     assert table.columns == ("length", "width") and table.classes == ("setosa", "virginica")
+
+
+def test_the_first_row_alone(tmp_path):
+    path = tmp_path / "iris.csv"
+    for pack in (bytes, gzip.compress):
+        path.write_bytes(pack(("\ufeff" + IRIS).encode()))
+        assert first_row(path) == ["length", "width", "kind"]
+        assert first_row(path, delimiter="|") == ["length,width,kind"]
+    for data in (gzip.compress(IRIS.encode())[:-30], b"\xff\n", b'"a\x00b\r'):
+        path.write_bytes(data)
+        with contextlib.suppress(DataFileError):
+            first_row(path)
+    path.write_bytes(b"")
+    assert first_row(path) == []
 
 
 @pytest.mark.parametrize("line", [b"1,2\n", b"1"])

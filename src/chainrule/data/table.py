@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from ..errors import DataFileError, did_you_mean
 
 _DELIMITERS = ",;\t|"
+_GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile, struct.error)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,8 +140,39 @@ def read_csv(
         refuse(title, f"it is not UTF-8 text ({reason})", reason)
     except csv.Error as reason:
         refuse(title, f"{reason}, after line {line}", reason)
-    except (EOFError, zlib.error, gzip.BadGzipFile, struct.error) as reason:
+    except _GZIP_ERRORS as reason:
         refuse(title, f"its gzip data is cut short or altered ({reason})", reason)
+
+
+def first_row(
+    source: str | os.PathLike[str], *, delimiter: str | None = None, most_bytes: int = 1 << 20
+) -> list[str]:
+    """Return the cells of the first line of a CSV file, as `read_csv` would part them.
+
+    Parameters
+    ----------
+    source : str or path
+        The file, compressed or not.
+    delimiter : str, optional
+        As for `read_csv`.
+    most_bytes : int
+        How long the line may be.
+
+    Raises
+    ------
+    DataFileError
+        If there is no such line in UTF-8.
+    OSError
+        If the file is not there or cannot be read.
+    """
+    title = os.fspath(source)
+    try:
+        with _text(source, title, 1 << 62) as file:
+            line = file.readline(most_bytes)
+        delimiter = delimiter or max(_DELIMITERS, key=lambda each: _cells(line, each))
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except (UnicodeDecodeError, csv.Error, *_GZIP_ERRORS) as reason:
+        refuse(title, f"its first line cannot be read ({reason})", reason)
 
 
 def _cells(line: str, delimiter: str) -> int:
