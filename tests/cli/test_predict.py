@@ -1,8 +1,10 @@
 """`chainrule predict` and `chainrule evaluate`: from a file of a network to answers and scores."""
 
+import contextlib
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,13 +16,22 @@ from tests.cli.small_files import blobs, train, write_csv, write_files
 from tests.cli.support import invoke
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a folder with the small files and a network that knows the pets."""
+    folder = tmp_path_factory.mktemp("made")
+    write_files(folder)
+    with contextlib.chdir(folder):
+        done = train("--save", "pets.st", "--epochs", 25, "--eta", 0.1)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def files(tmp_path, monkeypatch):
-    write_files(tmp_path)
+def files(made, tmp_path, monkeypatch):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path / "data"))
-    done = train("--save", "pets.st", "--epochs", 80, "--eta", 0.03)
-    assert done.exit_code == 0, done.output
     return tmp_path
 
 
@@ -132,7 +143,7 @@ def test_probabilities_are_those_of_the_network():
 
 
 def test_numbers_are_predicted_in_their_unit():
-    args = ("--epochs", 300, "--eta", 0.02, "--hidden", 8, "--save", "prices.st")
+    args = ("--epochs", 60, "--eta", 0.05, "--hidden", 8, "--save", "prices.st")
     assert train(*args, source="prices.csv").exit_code == 0
     prices = [float(row["price"]) for row in rows("prices.csv")]
     answers = [float(word) for word in predicted("prices.st", "prices.csv").split()]
@@ -150,10 +161,9 @@ def test_numbers_are_predicted_in_their_unit():
 def test_large_columns_keep_their_digits(tmp_path):
     """Time stamps: float32 has seven digits, of which none would be left."""
     stamps = 1_700_000_000 + np.arange(60)
-    write_csv(tmp_path / "late.csv", ["stamp", "late"], [[s, int(s % 60 >= 30)] for s in stamps])
     late = np.arange(60) >= 30
     write_csv(tmp_path / "late.csv", ["stamp", "late"], [*zip(stamps, late.astype(int))])  # noqa: B905
-    train("--save", "late.st", "--epochs", 300, "--eta", 0.03, source="late.csv")
+    train("--save", "late.st", "--epochs", 60, "--eta", 0.1, source="late.csv")
     assert evaluated("late.st", "late.csv")["accuracy"] > 0.9
 
 
@@ -170,7 +180,7 @@ def test_columns_without_names_are_learned_from_too(tmp_path):
     lines = (tmp_path / "pets.csv").read_text().splitlines()[1:]
     moved = ["{2},{0},{1}".format(*line.split(",")) for line in lines]
     (tmp_path / "bare.csv").write_text("\n".join(moved) + "\n")
-    done = train("--target", 0, "--no-header", "--save", "bare.st", "--epochs", 80, "--eta", 0.03,
+    done = train("--target", 0, "--no-header", "--save", "bare.st", "--epochs", 25, "--eta", 0.1,
                  source="bare.csv")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert predicted("bare.st", "bare.csv").split()[:6] == KINDS
@@ -196,7 +206,7 @@ def test_an_archive_with_a_test_set_is_asked_about_it():
     x, y = blobs(90)
     parts = {"x_train": x[:60], "y_train": y[:60] + 4, "x_test": x[60:], "y_test": y[60:] + 4}
     np.savez("parts.npz", **parts)
-    args = ("--epochs", 80, "--eta", 0.03, "--save", "parts.st", "--json")
+    args = ("--epochs", 25, "--eta", 0.1, "--save", "parts.st", "--json")
     told = json.loads(train(*args, source="parts.npz").stdout)
     assert told["examples"] == 60 and told["classes"] == ["4", "5", "6"]
     assert told["scores"]["test"]["examples"] == 30
