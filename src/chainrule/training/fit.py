@@ -200,7 +200,9 @@ def fit(
             steps = own(cost, like, *values, whole_arrays, size, machine, threads)
         orders = Orders(rows, generator, replace)
         loop = Loop(steps, like, orders, standing, rows, size, parameters, **watchers)
-    return loop.run(epochs, shown(progress, epochs, standing.epochs))
+    done = standing.epochs
+    del begun, fresh, standing, values  # the machine has copies; these are as large again
+    return loop.run(epochs, shown(progress, epochs, done))
 
 
 def _checked_optimizer(optimizer: Any) -> Optimizer:
@@ -222,7 +224,7 @@ def _check_options_of_streams(optimizer: Optimizer, batch_size: Any, replace: bo
             f"{here()}batch_size and replace are for arrays: this data comes in batches, and "
             "whoever makes them decides what is in each."
         )
-    if hasattr(optimizer, "steps"):
+    if callable(getattr(optimizer, "steps", None)):
         raise ValueError(
             f"{here()}{type(optimizer).__name__} needs all of the data at once: give it as arrays, "
             "or take an optimizer for batches, such as cr.Adam(1e-3)."

@@ -19,6 +19,7 @@ from ..data.converted import Converted
 from ..differentiate.compiled import compile
 from ..differentiate.transforms import value_and_grad
 from ..errors import DtypeError, ShapeError, did_you_mean
+from ..tracing.passing import ghost
 from ..tracing.record import is_traceable
 from ..tracing.sites import here
 from .batches import Array
@@ -132,7 +133,9 @@ class Alike:
     """
 
     def __init__(self, given: Any, what: str, maker: str = "the optimizer") -> None:
-        self._leaves, self._tree = flatten(given)
+        leaves, self._tree = flatten(given)
+        # It is only asked what they are like: not to keep them all the while.
+        self._leaves = [ghost(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         self._what, self._maker = what, maker
         self._returns = "(cost, carry)" if what == "carry" else "(parameters, state)"
 
