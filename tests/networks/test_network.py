@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.networks import asking
 from chainrule.networks.asking import BLOCK, Asking
 from chainrule.networks.costs import cost_of
 from chainrule.networks.objective import example_weights, penalty
@@ -234,7 +235,9 @@ def test_a_network_with_all_that_is_carried_learns_alike_on_every_machine():
 # ---------------------------------------------------------------------- asking
 
 
-def test_many_examples_are_asked_as_few_are():
+@pytest.mark.parametrize("cheap", [asking.CHEAP, 0], ids=["in NumPy", "in machine code"])
+def test_many_examples_are_asked_as_few_are(cheap, monkeypatch):
+    monkeypatch.setattr(asking, "CHEAP", cheap)
     x, _ = blobs(2 * BLOCK + 7)
     net = small()
     together = net.outputs(x)
@@ -243,7 +246,8 @@ def test_many_examples_are_asked_as_few_are():
     assert Asking(net.layers)(net.parameters, net.carried, x[:1], net.reads).shape == (1, 3)
 
 
-def test_changed_parameters_change_the_answers():
+def test_changed_parameters_change_the_answers(monkeypatch):
+    monkeypatch.setattr(asking, "CHEAP", 0)
     x, _ = blobs(2 * BLOCK)
     net = small()
     before = net.outputs(x)

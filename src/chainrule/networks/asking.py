@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..circuit.tree import flatten
 from ..differentiate.compiled import compile
 from .forward import Layers, predict
 
 BLOCK = 512  # examples: large beside the call, small beside the caches
+CHEAP = 20_000_000  # multiplications: some milliseconds of NumPy's; to compile takes 200
 
 Array = np.ndarray[Any, Any]
 
@@ -17,9 +19,9 @@ Array = np.ndarray[Any, Any]
 class Asking:
     """The forward pass of layers, for any number of examples.
 
-    A block or less is run by NumPy as it is written: nothing has to be compiled for it. Of more,
-    each block has the same shape, so that one program serves them all; the last is filled up with
-    zeros, since in a forward pass no example sees another.
+    A block or less, and whatever takes next to no time, is run by NumPy as it is written: nothing
+    has to be compiled for it. Of more, each block has the same shape, so that one program serves
+    them all; the last is filled up with zeros, since in a forward pass no example sees another.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ class Asking:
             What blocks of them are brought to.
         """
         n = len(x)
-        if n <= BLOCK:
+        if n <= BLOCK or _is_cheap(parameters, n):
             with np.errstate(all="ignore"):
                 return np.asarray(predict(self._layers, parameters, carried, _as(x[:], dtype)))
         made: Array | None = None
@@ -65,6 +67,12 @@ class Asking:
             made[first : first + rows] = outputs[:rows]
         assert made is not None
         return made
+
+
+def _is_cheap(parameters: Any, rows: int) -> bool:
+    """Return whether the layers hardly take time: matrices only, each number used once a row."""
+    leaves, _ = flatten(parameters)
+    return rows * sum(p.size for p in leaves) <= CHEAP and all(p.ndim <= 2 for p in leaves)
 
 
 def _as(x: Any, dtype: Any) -> Array:
