@@ -83,6 +83,8 @@ class EntryText:
         Those whose addresses `Entry` is given, in this order.
     sources : tuple of Source
         What is in the table.
+    wiring : str
+        The digest of table and code: code from the disk must have been emitted with the same.
     frame : Frame
         The frame; for `@scalars` only its counts of inputs and outputs mean something.
     """
@@ -90,6 +92,7 @@ class EntryText:
     builders: tuple[Builder, ...]
     names: tuple[str, ...]
     sources: tuple[Source, ...]
+    wiring: str
     frame: Frame
 
 
@@ -393,7 +396,9 @@ class _Writer:
             f"{table.name} = internal global [{len(b.sources)} x ptr] zeroinitializer"
         )
         names = (b.name, at.name, release.name)
-        return EntryText((*b.parts.values(), b, at, release), names, tuple(b.sources), self.frame)
+        return EntryText(
+            (*b.parts.values(), b, at, release), names, tuple(b.sources), b.wiring, self.frame
+        )
 
 
 class Entry:

@@ -75,19 +75,23 @@ class Native:
         )
         found = cache.load(key)
         self._hosts = Hosts(())
+        text = None
         if found is not None:
             self.layout = Layout.from_json(found["meta"], circuit)
             self._scalar = found["meta"]["scalar"]
             code = found["object"]
             # Only what its table holds is wanted, which is the same for every processor.
             text = self._entry_text(target.SSE)
-        else:
+            if found["meta"].get("wiring") != _wiring(text):
+                found, self._scalar = None, is_scalar(circuit)
+        if found is None:
             made = self._lower(circuit, threads)
             self.layout, self._hosts = made.layout, Hosts(made.hosts)
             text = self._entry_text(target.host())
             code = target.compile_object(made.module(text.builders if text else ()), target.host())
             if not made.hosts:
                 meta = made.layout.to_json(circuit) | {"scalar": self._scalar}
+                meta["wiring"] = _wiring(text)
                 cache.store(key, {"object": code, "meta": meta})
         large = self._scalar and bool(self.layout.constants)
         names = ["scalars" if self._scalar else "program", *(text.names if text else ())]
@@ -239,6 +243,10 @@ class Native:
             return self._free.pop()
         except IndexError:
             return room((self.layout.workspace,), np.uint8)
+
+
+def _wiring(text: EntryText | None) -> str:
+    return "" if text is None else text.wiring
 
 
 def _written_over(circuit: Circuit, donated: Sequence[int]) -> dict[int, int]:

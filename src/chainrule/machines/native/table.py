@@ -7,6 +7,7 @@ Slots are dealt out in the order of first use: emitting again gives the same tab
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -68,7 +69,8 @@ class TableBuilder(Builder):
         super().__init__(name, arguments, target, returns)
         self.table: str = owner.table if owner else f"@{name}_table"
         self.sources: list[Source] = owner.sources if owner else []
-        self._slots: dict[tuple[str, Any], int] = owner._slots if owner else {}
+        self._slots: dict[tuple[Any, ...], int] = owner._slots if owner else {}
+        self._asked: list[int] = owner._asked if owner else []
         self.parts: dict[str, TableBuilder] = {}
 
     def part(self, name: str, *values: Value, write: Callable[[TableBuilder], None]) -> Value:
@@ -94,11 +96,27 @@ class TableBuilder(Builder):
 
     def slot(self, kind: str, value: Any) -> int:
         """Return the slot of the table for a source."""
-        key = (kind, id(value) if kind == "object" else value)
+        key: tuple[Any, ...] = (kind, value)
+        if kind == "object":  # equal texts are one, wherever they came from: keys out of a file
+            key = (kind, str, value) if type(value) is str else (kind, object, id(value))
         if key not in self._slots:
             self._slots[key] = len(self.sources)
             self.sources.append(Source(kind, value))
+        self._asked.append(self._slots[key])
         return self._slots[key]
+
+    @property
+    def wiring(self) -> str:
+        """What the table is like: a digest of its sources, and of which is read where.
+
+        Which objects are one and the same can differ from run to run, and with it the table. Code
+        from the disk fits a table of the same wiring only.
+        """
+        known = [
+            (s.kind, type(s.value).__name__ if s.kind == "object" else s.value)
+            for s in self.sources
+        ]
+        return hashlib.sha256(repr((known, self._asked)).encode()).hexdigest()
 
     def known(self, kind: str, value: Any) -> Value:
         """Read an address from the table."""
