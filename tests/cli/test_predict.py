@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gzip
 import io
 import json
 import shutil
@@ -123,6 +124,17 @@ def test_options_of_evaluate(option):
 def test_columns_are_found_by_their_names():
     assert predicted("pets.st", "new.csv").split() == KINDS
     assert predicted("pets.st", "pets.csv").split()[:6] == KINDS
+
+
+@pytest.mark.parametrize("spelt", ["tab", "\\t", "\t"])
+def test_tabs(spelt, tmp_path):
+    (tmp_path / "tabs.csv").write_text((tmp_path / "new.csv").read_text().replace(",", "\t"))
+    assert predicted("pets.st", "tabs.csv", "--separator", spelt).split() == KINDS
+
+
+def test_a_file_that_is_packed(tmp_path):
+    (tmp_path / "new.csv.gz").write_bytes(gzip.compress((tmp_path / "new.csv").read_bytes()))
+    assert predicted("pets.st", "new.csv.gz").split() == KINDS
 
 
 def test_stdin(tmp_path):

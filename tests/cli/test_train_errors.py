@@ -38,6 +38,8 @@ def files(tmp_path, monkeypatch):
         (("--cost", "binary_cross_entropy"), "is for two classes, and pets.csv has 3"),
         (("--cost", "huber", "--as", "classes"), "--cost huber is for numbers, and pets.csv has"),
         (("--cost", "crossentropy"), "'crossentropy' is not one of"),
+        (("--separator", "ab"), "'ab' is not one character"),
+        (("--separator", ""), "'' is not one character"),
         (("--learning-rate", "nan"), "not a finite number"),
         (("--l2", "inf"), "not a finite number"),
         (("--dropout", "1"), "not in the range"),

@@ -70,6 +70,21 @@ def _functions(file: str) -> dict[str, list[str]]:
     return {}
 
 
+class Separator(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """What stands between the cells of a CSV file."""
+
+    name = "CHARACTER"
+    help = "What stands between cells, such as ; or tab. By default , ; | or tabs, as it looks."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the character."""
+        if value in ("tab", "\\t"):
+            return "\t"
+        if len(value) != 1 or value in '\r\n"':
+            self.fail(f"{value!r} is not one character.", param, ctx)
+        return str(value)
+
+
 def layout_options(function: F) -> F:
     """Add what says where examples are and how their file is laid out."""
     for option in (
@@ -81,8 +96,9 @@ def layout_options(function: F) -> F:
         ),
         click.option(
             "--separator",
+            type=Separator(),
             metavar="CHARACTER",
-            help="What stands between cells: by default , ; | or tabs, as it looks.",
+            help=Separator.help,
         ),
         click.option(
             "--header/--no-header",

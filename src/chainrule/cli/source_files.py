@@ -167,22 +167,20 @@ def _asked_csv(
 
 
 def _first_row(file: Any, separator: str | None) -> list[str]:
-    """Return the cells of a CSV file's first line."""
+    """Return the cells of a CSV file's first line; of stdin it is looked at and left there."""
     import csv
 
-    line = ""
+    from ..data.table import first_row
+
     if isinstance(file, str):
-        with open(file, encoding="utf-8-sig", errors="replace", newline="") as stream:
-            line = stream.readline(1 << 20)
-    else:
-        line = str(file.readline(1 << 20))
-        file.seek(0)
+        return first_row(file, delimiter=separator)
+    line = str(file.readline())
+    file.seek(0)
     found = separator or max(_DELIMITERS, key=lambda sign: line.count(sign))
     try:
-        cells = next(csv.reader([line], delimiter=found))
-    except (csv.Error, StopIteration, TypeError):
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=found), [])]
+    except (csv.Error, TypeError):  # read_csv says it better
         return []
-    return [cell.strip() for cell in cells]
 
 
 def _opened(source: str, read: Callable[[Any], T]) -> T:

@@ -15,7 +15,7 @@ from ..networks.activations import ACTIVATIONS
 from ..networks.costs import COSTS
 from ..networks.metrics import METRICS
 from ..training.steps import MACHINES
-from .options import Number, Sizes
+from .options import Number, Separator, Sizes
 from .recipe import NETWORKS, OPTIMIZERS, SCHEDULES
 from .sections import SectionedOption
 
@@ -51,8 +51,9 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     _data(
         "--separator",
+        type=Separator(),
         metavar="CHARACTER",
-        help="What stands between cells: by default , ; | or tabs, as it looks.",
+        help=Separator.help,
     ),
     _data(
         "--standardise/--no-standardise",
