@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import chainrule as cr
+from chainrule.errors import NonFiniteCostError
 from chainrule.machines.native import cache
 from chainrule.networks import asking
 from chainrule.sklearn import BackpropClassifier, BackpropRegressor
+from chainrule.sklearn.convergence import Convergence
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -131,3 +134,32 @@ def test_sparse_examples_are_refused_with_words(data):
     sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(TypeError, match="dense data is required"):
         small().fit(sparse.csr_array(data[0]), data[1])
+
+
+def test_ctrl_c_ends_the_fit_and_keeps_what_was_learned(data, monkeypatch):
+    look = Convergence.__call__
+
+    def pressed_in_the_third_epoch(self, epoch, result):
+        if epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+        return look(self, epoch, result)
+
+    monkeypatch.setattr(Convergence, "__call__", pressed_in_the_third_epoch)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model = small().fit(*data)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert model.predict(data[0]).shape == (150,)
+
+
+def test_verbose_tells_how_far_it_is_on_stderr(data, capsys):
+    small(verbose=True).fit(*data)
+    said = capsys.readouterr()
+    assert not said.out and "epoch" in said.err
+
+
+def test_a_loss_that_is_no_longer_finite_is_an_error_of_the_fit_only(data):
+    model = small(solver="sgd", learning_rate_init=1e30)
+    with pytest.raises(NonFiniteCostError, match="smaller learning rate"):
+        model.fit(*data)
+    again = model.set_params(learning_rate_init=0.02).fit(*data)
+    assert np.all(np.isfinite(again.predict_proba(data[0])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,14 @@ class Asking:
     """
 
     def __init__(self, layers: Layers, threads: int | None = None) -> None:
-        self._layers = layers
+        self._layers, self._threads = layers, threads
 
+    @cached_property
+    def _compiled(self) -> Any:
         def outputs(parameters: Any, carried: Any, x: Any) -> Any:
-            return predict(layers, parameters, carried, x)
+            return predict(self._layers, parameters, carried, x)
 
-        self._compiled = compile(outputs, threads=threads)
+        return compile(outputs, threads=self._threads)
 
     def __call__(self, parameters: Any, carried: Any, x: Any, dtype: Any) -> Array:
         """Return the outputs for the examples.
