@@ -111,6 +111,14 @@ class BackpropClassifier(ClassifierMixin, Backprop):  # type: ignore[misc]
     n_outputs_, n_layers_ : int
         Of the network.
 
+    Notes
+    -----
+    The first fit of a shape compiles it, in half a second or so, and keeps the code on disk: other
+    seeds, penalties, learning rates and processes take it from there. Each call of `partial_fit`
+    takes some 6 ms beside its work, so its parts should be of a thousand examples or more. Sparse
+    matrices are refused. Unlike in `MLPClassifier`, the velocity of "sgd" holds gradients, not
+    steps, so that a learning rate that changes acts at once.
+
     Examples
     --------
     >>> import chainrule as cr
