@@ -232,8 +232,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Data": (
         "data.mnist", "data.fashion_mnist", "data.ImageSet", "data.LabelledImages",
         "data.load_digits", "data.Digits", "data.moons", "data.circles", "data.spirals",
-        "data.xor", "data.read_csv", "data.read_npz", "data.read_npz_parts", "data.Table", "data.read_idx",
-        "data.convert", "data.prefetch",
+        "data.xor", "data.read_csv", "data.read_npz", "data.read_npz_parts", "data.Table",
+        "data.read_idx", "data.convert", "data.prefetch",
     ),
     "Nielsen's networks": (
         "nielsen.network.Network", "nielsen.network2.Network", "nielsen.network2.load",

@@ -9,6 +9,7 @@ import chainrule as cr
 from chainrule.networks import asking
 from chainrule.networks.asking import BLOCK, Asking
 from chainrule.networks.costs import cost_of
+from chainrule.networks.forward import products
 from chainrule.networks.objective import example_weights, penalty
 
 
@@ -331,3 +332,18 @@ def test_counts():
     net.fit(x, y, epochs=60, batch_size=None, optimizer=cr.LBFGS())
     assert net.predict(x).mean() == pytest.approx(y.mean(), rel=1e-6)  # as in every such regression
     assert 0.1 < net.evaluate(x, y)["r2"] < 1.0
+
+
+def test_products_of_an_example():
+    images = cr.Network(
+        cr.Conv2D(1, 6, 5, padding=2), cr.MaxPool2D(2), cr.Flatten(), cr.Dense(1176, 10), seed=0
+    )
+    assert products(images.layers, images.parameters, (1, 28, 28)) == 28 * 28 * 25 * 6 + 11760
+    words = cr.Network(cr.Embedding(9, 4), cr.Dense(4, 3), seed=0)
+    assert products(words.layers, words.parameters, (7,)) == 7 * 12
+
+    class Mine(cr.Layer):
+        def parameters(self, generator, dtype):
+            return {"table": np.zeros((2, 2), dtype)}
+
+    assert products([Mine()], [{"table": np.zeros((2, 2))}], (2,)) == np.inf

@@ -242,3 +242,16 @@ def test_what_a_callback_raises_has_the_training_so_far():
     three = cr.fit(cost, START, X, epochs=3, optimizer=cr.SGD(1e-3))
     np.testing.assert_array_equal(caught.value.result.parameters["w"], three.parameters["w"])
     assert caught.value.result.history.entries == 3
+
+
+def test_who_goes_on_after_an_early_stop_has_nothing_to_do():
+    stop = EarlyStopping(2, watch="val_accuracy")
+    ended = cr.fit(
+        cost, START, X, epochs=9, validation=scores([0.5, 0.4, 0.4, 0.9]), early_stopping=stop
+    )
+    assert ended.epochs == 3
+    again = cr.fit(
+        cost, ended.parameters, X, epochs=9, state=ended.state, validation=scores([]),
+        early_stopping=stop,
+    )  # fmt: skip
+    assert again.epochs == 3 and not again.history.entries

@@ -23,7 +23,6 @@ from .training_report import Report
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[Array, Array]
-_ONE_THREAD = 1 << 20  # products a step: below, threads wait for each other longer than they work
 _CHECKSUM = "checksum"  # its name among the notes of a network
 
 
@@ -144,16 +143,6 @@ class Run:
     def _metrics(self) -> tuple[str, ...]:
         return self.settings.metric or (("r2",) if self.learned.classes is None else ("accuracy",))
 
-    def _threads(self) -> int | None:
-        settings = self.settings
-        if settings.threads is not None or settings.machine != "native":
-            return settings.threads
-        if settings.network != "dense" or settings.optimizer == "lbfgs":
-            return None
-        weights = sum(a.size for p in self.net.parameters for a in p.values() if a.ndim > 1)
-        rows = min(settings.batch_size, len(self.learned))
-        return 1 if rows * weights < _ONE_THREAD else None
-
     def _check_metrics(self) -> None:
         kind = "numbers" if self.learned.classes is None else "classes"
         for name in self.settings.metric:
@@ -203,7 +192,7 @@ class Run:
                 resume=self.is_resumed,
                 progress=progress,
                 machine=settings.machine,
-                threads=self._threads(),
+                threads=self.settings.threads,
             )
         except NonFiniteCostError as error:
             raise Failed(self._diverged(error)) from error

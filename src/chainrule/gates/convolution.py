@@ -30,8 +30,8 @@ def _conv2d(x: Any, weights: Any, *, padding: Any = ((0, 0), (0, 0))) -> Any:
     `padding` is how many rows of zeros are put above and below x, and columns left and right.
     """
     wide = np.pad(x, ((0, 0), (0, 0), *padding))
-    n, c, height, width = wide.shape
-    o, inner, i, j = weights.shape
+    c, height, width = wide.shape[1:]
+    inner, i, j = weights.shape[1:]
     if inner != c or i > height or j > width:
         raise ValueError(
             f"conv2d of images {x.shape} with weights {weights.shape} and padding {padding}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from ..errors import ShapeError
 from ..tracing.sites import here
 from .activation import Activation
+from .convolution import Conv2D
+from .dense import Dense
+from .embedding import Embedding
 from .layer import Arrays, Layer, Shape
 
 Layers = Sequence[Layer]
@@ -30,6 +34,21 @@ def shape_through(layers: Layers, inputs: Shape) -> Shape:
             place = f"{here()}layers[{number}]"
             raise ShapeError(f"{place}: {str(reason).removeprefix(here())}") from None
     return shape
+
+
+def products(layers: Layers, parameters: Any, inputs: Shape) -> float:
+    """Return how many products an example takes on its way; infinity for layers not known here."""
+    total, shape = 0.0, inputs
+    for layer, p in zip(layers, parameters, strict=True):
+        shape = layer.outputs(shape)
+        for name, array in p.items():
+            if array.ndim < 2 or type(layer) is Embedding:
+                continue
+            if type(layer) not in (Dense, Conv2D) or name != "weights":
+                return math.inf
+            neurons = array.shape[0] if array.ndim == 4 else array.shape[1]
+            total += array.size * math.prod(shape) / neurons
+    return total
 
 
 def train(layers: Layers, parameters: Any, carried: Any, x: Any) -> tuple[Any, list[Any]]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+ONE_THREAD = 1 << 20  # products a step: below, threads wait for each other longer than they work
+
 
 def train(
     net: Network,
@@ -101,7 +103,7 @@ def train(
             callback=callbacks or None,
             seed=net.generator if seed is None else seed,
             state=state,
-            **settings,
+            **settings | _threads(net, data, size, **settings),
         )
     except BaseException as stopped:  # a cost that is not finite, a callback, a second Ctrl-C
         if hasattr(stopped, "result"):
@@ -113,6 +115,17 @@ def train(
     if saver is not None and saver.latest is not result.state:
         saver(result.epochs, result)
     return net.history
+
+
+def _threads(
+    net: Network, data: Any, size: int | None, *, machine: str, threads: int | None, **_: Any
+) -> dict[str, Any]:
+    """Return the setting of threads: one where steps are so short that others would only wait."""
+    if threads is None and machine == "native" and isinstance(data, tuple):
+        rows = len(data[0]) if size is None else size
+        if rows * forward.products(net.layers, net.parameters, data[0].shape[1:]) < ONE_THREAD:
+            return {"threads": 1}
+    return {"threads": threads}
 
 
 def _pair(net: Network, x: Any, y: Any) -> tuple[Any, Array, Cost]:

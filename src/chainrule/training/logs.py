@@ -68,9 +68,8 @@ class Log:
     >>> def cost(w, x):
     ...     return (w - x.mean()) ** 2
     >>> result = fit(cost, 0.0, np.ones(4), epochs=2, callback=Log(path))
-    >>> print(path.read_text())
-    {"epoch": 1, "cost": 1.0, "seconds": ...}
-    {"epoch": 2, "cost": 0.64..., "seconds": ...}
+    >>> [line.split(", ")[:2] for line in path.read_text().splitlines()]
+    [['{"epoch": 1', '"cost": 1.0'], ['{"epoch": 2', '"cost": 0.6400000000000001']]
     """
 
     @for_users

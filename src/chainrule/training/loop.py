@@ -103,6 +103,9 @@ class Loop:
     def _run(self, epochs: int, progress: Silent) -> FitResult:
         start, end = self._epochs, self._epochs + epochs
         good = self._latest
+        watch, best = self._early_stopping, self._best
+        if watch is not None and best is not None and start - best.epoch >= watch.patience:
+            end = start  # it had ended already
         with _CtrlC() as ctrl_c, progress:
             while self._epochs < end and not ctrl_c.pressed:
                 began = time.perf_counter()
