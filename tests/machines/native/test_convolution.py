@@ -20,6 +20,7 @@ from chainrule.machines.native.lowering import lowered
 from chainrule.machines.native.machine import Native
 from chainrule.networks.convolution import conv2d as strided
 from chainrule.tracing.record import record
+from tests.machines.native.fences import fenced
 from tests.machines.native.test_agreement import agree
 from tests.machines.native.test_targets import FIXED
 
@@ -110,6 +111,36 @@ def test_threads_give_the_same_bits(images, kernels, padding, threads, monkeypat
     assert many.layout.threads == threads
     for x, y in zip(flatten(one(*point))[0], flatten(many(*point))[0], strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("examples", [1, 3, 8, 17])
+def test_nothing_is_read_beyond_the_arrays(examples):
+    padding = ((1, 1), (0, 0))
+    point = []
+    for array in given((examples, 2, 5, 7), (3, 2, 3, 4), padding, np.float32):
+        fence = fenced(array.size, np.float32).reshape(array.shape)
+        fence[...] = array
+        point.append(fence)
+    agree(all_of(padding), tuple(point), rtol=1e-4)
+
+
+@pytest.mark.parametrize("examples", [3, 19])
+def test_sums_over_a_convolution_are_shared_by_threads(examples, monkeypatch):
+    monkeypatch.setattr("chainrule.machines.native.assembler._WIDE", 1.0)
+    monkeypatch.setattr("chainrule.machines.native.assembler._WAIT", 0.0)
+    monkeypatch.setenv("CHAINRULE_CACHE", "off")
+
+    def f(x, w):
+        y = conv2d(x, w)
+        return np.sum(y), np.sum(y, axis=(0, 2, 3)), np.max(y, axis=0), np.sum(y * y, axis=1)
+
+    generator = np.random.default_rng(0)
+    point = tuple(generator.normal(size=s) for s in ((examples, 2, 6, 7), (3, 2, 2, 3)))
+    circuit = record(f, point, {})
+    many = Native(circuit, threads=2)
+    assert many.layout.threads == 2
+    for x, y in zip(many(*point), interpret(circuit)(*point), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-11)
 
 
 # ---------------------------------------------------------------------- what comes after
