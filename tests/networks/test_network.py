@@ -347,3 +347,26 @@ def test_products_of_an_example():
             return {"table": np.zeros((2, 2), dtype)}
 
     assert products([Mine()], [{"table": np.zeros((2, 2))}], (2,)) == np.inf
+
+
+def test_a_cost_of_ones_own_may_want_less_than_there_are_outputs():
+    def pinball(outputs, targets):
+        off = targets - outputs  # one number against three quantiles
+        levels = np.array([0.1, 0.5, 0.9])
+        return np.sum(np.maximum(levels * off, (levels - 1.0) * off), axis=1)
+
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (800, 1))
+    y = x[:, 0] + rng.normal(0, 0.2, 800)
+    net = cr.Network(cr.Dense(1, 8, "tanh"), cr.Dense(8, 3), cost=pinball, seed=0, dtype="float64")
+    history = net.fit(
+        x,
+        y,
+        epochs=60,
+        optimizer=cr.Adam(cr.CosineDecay(0.02, 1500)),
+        validation_data=(x[:50], y[:50, np.newaxis]),
+    )
+    assert list(history) == ["cost", "val_cost", "seconds"]
+    below = np.mean(y[:, np.newaxis] < net.outputs(x), axis=0)
+    np.testing.assert_allclose(below, [0.1, 0.5, 0.9], atol=0.06)
+    assert list(net.evaluate(x, y)) == ["cost"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import chainrule as cr
 from chainrule.data import load_digits
 from chainrule.errors import ChainruleError, DtypeError, NonFiniteCostError, ShapeError
 from chainrule.nielsen import Network, network
+from chainrule.nielsen.saturation import dead_outputs
 from tests.nielsen import by_hand
 
 EXAMPLE = [
@@ -245,6 +247,21 @@ def test_dead_outputs_are_looked_for_among_training_examples_too():
     net.biases[0][2] = -40.0
     net.SGD(data, 1, 5, 1.0)
     assert "output 2 is dead" in net.notes[0]
+
+
+def test_a_dead_output_that_wins_now_and_then_is_named():
+    """Where all outputs are down, a dead one may be the largest by accident."""
+    labels = np.repeat([0, 1, 2], 40)
+    outputs = np.where(labels[:, None] == np.arange(3), 0.9, 0.05)
+    outputs[labels == 2, 2] = np.linspace(1e-6, 1e-4, 40)
+    outputs[0] = [1e-7, 1e-7, 1e-5]  # class 0, taken for 2
+    outputs[80] = [1e-7, 1e-7, 1e-5]  # class 2, taken for 2
+    examples = SimpleNamespace(labels=labels, has_classes=True)
+    (dead,) = dead_outputs(outputs, examples)
+    assert (dead.output, dead.right, dead.examples) == (2, 1, 40)
+    assert "and reads 1 of them right" in str(dead)
+    outputs[labels == 2, 2] = np.linspace(0.02, 0.9, 40)  # it learns
+    assert dead_outputs(outputs, examples) == []
 
 
 def test_what_is_no_class_is_not_called_dead():

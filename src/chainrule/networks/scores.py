@@ -57,6 +57,8 @@ class Scores:
         )
         if metrics is None:
             metrics = ("accuracy",) if self._cost.classifies else ("r2",)
+            if self._cost.is_own and not self._cost.classifies and self._y.shape[1:] != shape:
+                metrics = ()  # three quantiles of one number, say: no error can be taken of those
         elif isinstance(metrics, str) or callable(metrics):
             metrics = (metrics,)
         self._metrics = [metric_of(one) for one in metrics]

@@ -74,6 +74,9 @@ def checked_targets(
         return _classes(cost, array, outputs, dtype, name)
     if cost.classifies:
         return _yes_or_no(array, outputs, dtype, name)
+    if cost.is_own and not _fits(array, outputs):
+        # Whoever wrote the cost knows what it takes: one number for three quantiles, say.
+        return (array[:, np.newaxis] if array.ndim == 1 else array).astype(dtype, copy=False)
     shaped = _shaped(array, outputs, name)
     if cost.targets == "counts" and np.any(array < 0):
         where, value = _first(array, array < 0, name)
@@ -292,6 +295,10 @@ def _yes_or_no(array: Array, outputs: Shape, dtype: Any, name: str) -> Array:
             f"Mend: {remedy}."
         )
     return rows.astype(dtype, copy=False)
+
+
+def _fits(array: Array, outputs: Shape) -> bool:
+    return array.shape[1:] == outputs or (*array.shape[1:], 1) == outputs
 
 
 def _shaped(array: Array, outputs: Shape, name: str) -> Array:
