@@ -1,4 +1,4 @@
-"""Write docs/images/*.svg: circuits as `picture()` draws them, and a terminal.
+"""Write docs/images/*.svg: circuits as `picture()` draws them, a recipe's digit, and a terminal.
 
     python docs/make_pictures.py
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import runpy
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from html import unescape
@@ -45,10 +46,17 @@ def staged() -> str:
     return str(trace(examples.staged, 3.0, -4.0).picture(sigmoid="gate").svg)
 
 
+def adversarial() -> str:
+    """Draw the digit of the recipe about adversarial digits, before and after."""
+    recipe = runpy.run_path(str(HERE.parents[1] / "examples" / "recipes" / "adversarial_digits.py"))
+    return str(recipe["picture"](recipe["one_digit"]()))
+
+
 DRAWINGS: dict[str, Callable[[], str]] = {
     "product": product,
     "neuron": neuron,
     "staged": staged,
+    "adversarial": adversarial,
 }
 
 # ---------------------------------------------------------------------- terminals
