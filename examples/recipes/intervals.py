@@ -110,8 +110,7 @@ def measured(
         cr.Dense(hidden, outputs), cost=cost, l2=l2, seed=seed, dtype="float64",
     )  # fmt: skip
     steps = epochs * -(-len(x) // 32)
-    wanted = np.repeat(y[:, np.newaxis], outputs, axis=1)
-    net.fit(x, wanted, epochs=epochs, optimizer=cr.Adam(cr.CosineDecay(0.01, steps)))
+    net.fit(x, y, epochs=epochs, optimizer=cr.Adam(cr.CosineDecay(0.01, steps)))
     low, high = ends(net.outputs(x_test))
     before = (low <= y_test) & (y_test <= high)
     extra = margin(*ends(net.outputs(x_calibration)), y_calibration)
