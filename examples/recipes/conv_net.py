@@ -36,12 +36,12 @@ def lenet(side: int, seed: int) -> cr.Network:
     )
 
 
-def small() -> tuple[Any, Any]:
+def small() -> Any:
     """Return the embedded digits, each pixel three times as high and wide."""
     return tuple(
         (np.kron(part.images.reshape(-1, 8, 8), np.ones((1, 3, 3))).reshape(-1, 576), part.labels)
         for part in cr.data.load_digits().split(seed=0)
-    )  # type: ignore[return-value]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -66,11 +66,11 @@ def margin(low: Array, high: Array, y: Array) -> float:
     return float(outside[k - 1])
 
 
-def generated(seeds: Sequence[int]) -> Iterator[tuple[Part, Part, Part]]:
+def generated(seeds: Sequence[int]) -> Iterator[tuple[Part, ...]]:
     """Yield 400 examples to learn from, 400 to calibrate with and 20,000 to judge by."""
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        yield tuple(sample(n, rng) for n in (400, 400, 20_000))  # type: ignore[misc]
+        yield tuple(sample(n, rng) for n in (400, 400, 20_000))
 
 
 def sample(n: int, rng: np.random.Generator) -> Part:
@@ -80,7 +80,7 @@ def sample(n: int, rng: np.random.Generator) -> Part:
     return x[:, np.newaxis], np.sin(2.0 * x) + deviation * rng.normal(size=n)
 
 
-def diabetes(seeds: Sequence[int]) -> Iterator[tuple[Part, Part, Part]]:
+def diabetes(seeds: Sequence[int]) -> Iterator[tuple[Part, ...]]:
     """Yield 200, 120 and 122 of the 442 patients, standardised."""
     from sklearn.datasets import load_diabetes  # only for its data
 
@@ -89,7 +89,7 @@ def diabetes(seeds: Sequence[int]) -> Iterator[tuple[Part, Part, Part]]:
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(x))
         parts = np.split(order, [200, 320])
-        yield tuple((x[rows], y[rows]) for rows in parts)  # type: ignore[misc]
+        yield tuple((x[rows], y[rows]) for rows in parts)
 
 
 WAYS: dict[str, tuple[Any, int, Callable[[Array], tuple[Array, Array]]]] = {
@@ -100,7 +100,7 @@ WAYS: dict[str, tuple[Any, int, Callable[[Array], tuple[Array, Array]]]] = {
 
 
 def measured(
-    way: str, parts: tuple[Part, Part, Part], *, seed: int, hidden: int, epochs: int, l2: float
+    way: str, parts: tuple[Part, ...], *, seed: int, hidden: int, epochs: int, l2: float
 ) -> list[float]:
     """Return coverage before and after calibration, in the worse half after, and mean width."""
     cost, outputs, ends = WAYS[way]
