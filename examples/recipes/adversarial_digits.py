@@ -143,20 +143,27 @@ def accuracies(net: cr.Network, x: Array, y: Array, rng: np.random.Generator | N
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train over several seeds, attack and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data", help="the folder with MNIST's four files")
+    parser.add_argument("--data", help="the folder with MNIST, or where to download it to")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--step", type=float, default=0.1, help="that the defence trains with")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="the embedded digits, not MNIST")
     asked = parser.parse_args(arguments)
+    if min(asked.seeds, asked.epochs, asked.hidden) < 1:
+        parser.error("--seeds, --epochs and --hidden must be 1 or more")
     if asked.small:
         train, test = cr.data.load_digits().split(seed=0)
     else:
-        train, test = (digits := cr.data.mnist(asked.data)).train, digits.test
+        try:
+            train, test = (digits := cr.data.mnist(asked.data)).train, digits.test
+        except (cr.ChainruleError, OSError) as error:
+            parser.exit(1, f"{error}\nWith --small it takes the digits that come with chainrule.\n")
     x, y = train.images.astype(np.float32), train.labels
     x_test, y_test = test.images.astype(np.float32), test.labels
-    rows: dict[str, list[list[float]]] = {"random signs": [], "attacked": [], "trained for it": []}
+    rows: dict[str, list[list[float]]] = {
+        "random signs": [], "attacked": [], "trained for it, attacked": [],
+    }  # fmt: skip
     times: dict[str, list[float]] = {"plain": [], "trained for it": []}
     for seed in range(asked.seeds):
         start = time.perf_counter()
@@ -169,8 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hard = network(x.shape[1], asked.hidden, seed)
         harden(hard, x, y, step=asked.step, epochs=asked.epochs, seed=seed)
         times["trained for it"].append(time.perf_counter() - start)
-        rows["trained for it"].append(accuracies(hard, x_test, y_test, None))
-    print("| % right, median (least to most) |", *(f"{step} |" for step in STEPS))
+        rows["trained for it, attacked"].append(accuracies(hard, x_test, y_test, None))
+    print("| % right, median (least to most) |", *(f"{step:g} |" for step in STEPS))
     print("|---|" + "---|" * len(STEPS))
     for name, found in rows.items():
         of = 100 * np.array(found).T

@@ -241,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the experiments that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("experiments", nargs="*", help=f"of {', '.join(EXPERIMENTS)}; all if none")
-    parser.add_argument("--data", help="the folder with MNIST's four files")
+    parser.add_argument("--data", help="the folder with MNIST, or where to download it to")
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
     parser.add_argument("--part", type=float, default=1.0, help="of the book's epochs")
     parser.add_argument("--small", action="store_true", help="the embedded digits, not MNIST")
@@ -249,7 +249,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in asked.experiments:
         if name not in EXPERIMENTS:
             parser.error(f"there is no experiment {name}: choose of {', '.join(EXPERIMENTS)}")
-    data = small() if asked.small else mnist(asked.data)
+    if asked.seeds < 1 or asked.part <= 0.0:
+        parser.error("--seeds must be 1 or more, and --part larger than 0")
+    try:
+        no_mnist = asked.small or asked.experiments == ["neuron"]  # which looks at no images
+        data = small() if no_mnist else mnist(asked.data)
+    except (cr.ChainruleError, OSError) as error:
+        parser.exit(1, f"{error}\nWith --small it takes the digits that come with chainrule.\n")
     plan = Plan(range(asked.seeds), asked.part)
     for name, experiment in chosen(asked.experiments):
         print(f"\n{name}: {(experiment.__doc__ or '').splitlines()[0]}\n")

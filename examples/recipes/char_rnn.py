@@ -182,10 +182,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=0.01, help="the learning rate")
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args(arguments)
-    own = Path(asked.text).read_text(encoding="utf-8") if asked.text else ""
+    if min(asked.seeds, asked.epochs, asked.hidden, asked.streams, asked.length) < 1:
+        parser.error("--seeds, --epochs, --hidden, --streams and --length must be 1 or more")
+    try:
+        own = Path(asked.text).read_text(encoding="utf-8") if asked.text else ""
+    except (OSError, ValueError) as error:  # ValueError: it is not UTF-8
+        parser.exit(1, f"{asked.text} cannot be read: {error}\n")
     cut = len(own) * 9 // 10
+    least = asked.streams * asked.length + 1
+    if asked.text and cut < least:
+        parser.exit(
+            1,
+            f"nine tenths of {asked.text} are {cut:,} characters, too few for {asked.streams} "
+            f"streams of {asked.length}, which need {least:,}: lower --streams or --length\n",
+        )
 
-    print("| seed | bigrams | RNN | s in all | ms an epoch | ms in a loop | same costs |")
+    print("| seed | pairs | RNN | s in all | ms an epoch | ms in the loop | same costs |")
     print("|---|---|---|---|---|---|---|")
     for seed in range(asked.seeds):
         text, held_out = (own[:cut], own[cut:]) if own else numbers(seed)

@@ -47,21 +47,31 @@ def small() -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train over several seeds and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data", help="the folder with MNIST's four files")
+    parser.add_argument("--data", help="the folder with MNIST, or where to download it to")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="the embedded digits, not MNIST")
     asked = parser.parse_args(arguments)
+    if min(asked.seeds, asked.epochs, asked.batch_size) < 1:
+        parser.error("--seeds, --epochs and --batch-size must be 1 or more")
     if asked.small:
         (x, y), test = small()
     else:
-        digits = cr.data.mnist(asked.data)
+        try:
+            digits = cr.data.mnist(asked.data)
+        except (cr.ChainruleError, OSError) as error:
+            parser.exit(1, f"{error}\nWith --small it takes the digits that come with chainrule.\n")
         x, y = digits.train.images, digits.train.labels
         test = digits.test.images, digits.test.labels
     steps = asked.epochs * -(-len(x) // asked.batch_size)
-    print("| seed | % right after each epoch | s an epoch | s in all |")
-    print("|---|---|---|---|")
+    print("% right after each epoch, seconds of the fastest epoch and of all\n")
+    print(
+        "| seed |",
+        *(f"{epoch} |" for epoch in range(1, asked.epochs + 1)),
+        "s an epoch | s in all |",
+    )
+    print("|---|" + "---|" * (asked.epochs + 2))
     for seed in range(asked.seeds):
         net = lenet(round(x.shape[1] ** 0.5), seed)
         start = time.perf_counter()
@@ -70,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             optimizer=cr.Adam(cr.CosineDecay(0.002, steps)),
         )  # fmt: skip
         seconds = time.perf_counter() - start
-        right = " ".join(f"{100 * a:.2f}" for a in history["val_accuracy"])
-        print(f"| {seed} | {right} | {min(history['seconds']):.2f} | {seconds:.1f} |", flush=True)
+        right = (f"{100 * a:.2f} |" for a in history["val_accuracy"])
+        print(f"| {seed} |", *right, f"{min(history['seconds']):.2f} | {seconds:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -128,8 +128,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, help="300, or 60 for diabetes")
     asked = parser.parse_args(arguments)
+    if min(asked.seeds, 1 if asked.epochs is None else asked.epochs) < 1:
+        parser.error("--seeds and --epochs must be 1 or more")
     hidden, l2, epochs = (16, 0.01, 60) if asked.diabetes else (32, 0.0, 300)
-    splits = list((diabetes if asked.diabetes else generated)(range(asked.seeds)))
+    try:
+        splits = list((diabetes if asked.diabetes else generated)(range(asked.seeds)))
+    except ModuleNotFoundError:
+        parser.exit(1, "--diabetes takes its data from scikit-learn: pip install scikit-learn\n")
     print("| intervals of | before | calibrated | least to most | worse half | mean width |")
     print("|---|---|---|---|---|---|")
     for way in WAYS:

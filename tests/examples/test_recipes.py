@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.errors import DataFileError
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "recipes"
@@ -46,6 +48,51 @@ def test_an_experiment_that_is_not_there_is_a_usage_error(capsys):
     with pytest.raises(SystemExit):
         recipe("book_experiments").main(["--small", "cost"])
     assert "there is no experiment cost: choose of neuron, costs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["adversarial_digits", "book_experiments", "conv_net"])
+def test_without_mnist_it_says_what_to_do(name, monkeypatch, capsys):
+    def none(folder):
+        raise DataFileError(f"MNIST is not in {folder}")
+
+    module = recipe(name)
+    monkeypatch.setattr(module.cr.data, "mnist", none)
+    with pytest.raises(SystemExit) as stopped:
+        module.main(["--data", "there", "--seeds", "1"])
+    assert stopped.value.code == 1
+    said = "MNIST is not in there\nWith --small it takes the digits that come with chainrule.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_one_neuron_needs_no_mnist(monkeypatch, capsys):
+    module = recipe("book_experiments")
+    monkeypatch.setattr(module, "mnist", None)
+    module.main(["neuron"])
+    assert "0.98, 0.98, 0.96, 0.93, 0.79, 0.36, 0.20 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_seeds_are_a_usage_error(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        recipe(name).main([*QUICK[name], "--seeds", "0"])
+    assert stopped.value.code == 2
+    assert re.search(r"--seeds.* must be 1 or more", capsys.readouterr().err)
+
+
+def test_a_text_that_cannot_be_read_or_is_short(tmp_path, capsys):
+    for text, said in (
+        (None, "cannot be read: "),
+        ("é".encode("latin-1"), "cannot be read: 'utf-8' codec can't decode"),
+        (b"", "are 0 characters, too few for 16 streams of 25, which need 401: lower --streams"),
+        (b"a" * 445, "are 400 characters, too few"),
+    ):
+        file = tmp_path / "text"
+        if text is not None:
+            file.write_bytes(text)
+        with pytest.raises(SystemExit) as stopped:
+            recipe("char_rnn").main(["--text", str(file)])
+        assert stopped.value.code == 1
+        assert said in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------- the RNN
