@@ -154,6 +154,8 @@ def test_parts_are_learned_from_one_by_one(blobs):
     model = small()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         model.partial_fit(x, y)
+    with pytest.raises(ValueError, match=r"classes=\[1\] is one class only: .*at least two"):
+        model.partial_fit(x, y, classes=[1])
     order = np.argsort(y)  # each part holds one class only
     for _ in range(30):
         for part in np.split(order, 3):
@@ -215,6 +217,8 @@ def test_input_gradient_is_that_of_the_cost_of_the_predicted_class(blobs):
             step[k] = 1e-6
             slope = (cost(x[:3] + step, labels) - cost(x[:3] - step, labels)) / 2e-6
             assert np.allclose(gradient[:, k], slope, rtol=1e-4, atol=1e-8)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.input_gradient(x[:3], y[:1])  # which would be spread over all three
 
 
 def test_own_layers_cost_and_optimizer(blobs):

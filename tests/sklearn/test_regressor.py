@@ -127,6 +127,8 @@ def test_input_gradient_is_that_of_the_prediction_or_of_the_cost(plane):
         assert np.allclose(of_prediction[:, k], np.sum(up - down, axis=1) / 2e-6, rtol=1e-4)
         costs = [0.5 * np.sum((near - y[:4]) ** 2, axis=1) for near in (up, down)]
         assert np.allclose(of_cost[:, k], (costs[0] - costs[1]) / 2e-6, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.input_gradient(x[:4], y[:1])  # which would be spread over all four
 
 
 def test_early_stopping_looks_at_r2(plane):

@@ -21,6 +21,8 @@ X, Y = np.eye(4), np.array([0, 1, 0, 1])
         ({"learning_rate_init": 0.0}, ValueError, "learning_rate_init must be above 0"),
         ({"beta_1": 1.0}, ValueError, "beta_1 must be 0 or more and below 1, not 1.0"),
         ({"validation_fraction": 1.5}, ValueError, "validation_fraction must be above 0 and below"),
+        ({"shuffle": "no"}, TypeError, "shuffle must be True or False, not 'no'"),
+        ({"early_stopping": 5}, TypeError, "early_stopping must be True or False, not 5"),
         ({"max_iter": 0}, ValueError, "max_iter must be 1 or more, not 0"),
         ({"max_iter": 2.5}, TypeError, "max_iter must be a whole number, 1 or more, not 2.5"),
         ({"n_iter_no_change": True}, TypeError, "n_iter_no_change must be a whole number"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import check_consistent_length, column_or_1d, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -211,6 +211,11 @@ class BackpropClassifier(ClassifierMixin, Backprop):  # type: ignore[misc]
                     f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                     f"{self.classes_!r}"
                 )
+            if len(given) < 2:
+                raise ValueError(
+                    f"classes={classes!r} is one class only: there is nothing to tell apart. Give "
+                    "all classes that later parts will have, at least two."
+                )
             classes = given
         elif not fitted and not type_of_target(y).startswith("multilabel"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -298,7 +303,8 @@ class BackpropClassifier(ClassifierMixin, Backprop):  # type: ignore[misc]
         """
         X = self._asked(X)
         if y is not None:
-            y = np.asarray(y) if self._is_multilabel else self._labels(np.asarray(y))
+            y = np.asarray(y) if self._is_multilabel else self._labels(column_or_1d(y))
+            check_consistent_length(X, y)
         return self.network_.input_gradient(X, y)
 
     # ------------------------------------------------------------------ reading targets

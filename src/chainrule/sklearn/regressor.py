@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from ..differentiate.transforms import grad
@@ -112,7 +112,9 @@ class BackpropRegressor(RegressorMixin, Backprop):  # type: ignore[misc]
         X = self._asked(X)
         net = self.network_
         if y is not None:
-            return net.input_gradient(X, np.asarray(y, net.dtype))
+            y = np.asarray(y, net.dtype)
+            check_consistent_length(X, y)
+            return net.input_gradient(X, y)
         found: Array = grad(lambda x: np.sum(net.cost.decide(net.outputs(x))))(X)
         return found
 

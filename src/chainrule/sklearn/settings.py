@@ -6,6 +6,8 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from ..errors import did_you_mean
 from .solvers import SOLVERS
 
@@ -21,6 +23,7 @@ _NUMBERS = {
     "beta_2": (0.0, True, 1.0),
     "epsilon": (0.0, False, math.inf),
 }
+_SWITCHES = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
 _SCHEDULES = ("constant", "invscaling", "adaptive")
 _DTYPES = ("auto", "float32", "float64")
 
@@ -41,6 +44,9 @@ def check_settings(estimator: Any) -> None:
         _check_count(given["n_iter_no_change"], "n_iter_no_change")
     if not _is(given["batch_size"], "auto"):
         _check_count(given["batch_size"], "batch_size", " or 'auto'")
+    for name in _SWITCHES:
+        if not isinstance(given[name], bool | np.bool_):  # "no" would be a yes
+            raise TypeError(f"{name} must be True or False, not {given[name]!r}")
     solver = given["solver"]
     if isinstance(solver, str):
         _check_choice(solver, "solver", SOLVERS)
