@@ -53,7 +53,7 @@ CASES = {
     "--as": lambda: (
         told("--as", "classes", "--target", "y", source="shapes.npz")["classes"] == ["0", "1", "2"]
     ),
-    "--header": lambda: told("--header")["examples"] == 48,
+    "--header": lambda: told("--header")["examples"] == 48 and train("--no-header").exit_code == 1,
     "--separator": lambda: told("--separator", ",")["examples"] == 48,
     "--standardise": lambda: told("--no-standardise")["cost"] != told("--standardise")["cost"],
     "--validation": lambda: told("--validation", 0.5)["examples"] == 30,
@@ -237,6 +237,15 @@ def test_whole_numbers_are_classes_where_they_are_few(tmp_path):
     assert told("--as", "numbers", source="numbered.csv")["classes"] is None
     assert told("--cost", "quadratic", "--as", "classes", source="numbered.csv")["classes"]
     assert told("--cost", "huber", source="numbered.csv")["classes"] is None
+
+
+def test_whole_floats_are_classes_in_archives_as_in_tables(tmp_path):
+    y = np.arange(60) % 3
+    np.savez(tmp_path / "floats.npz", x=np.eye(60), y=y.astype(np.float32))
+    assert told(source="floats.npz")["classes"] == ["0", "1", "2"]
+    assert told("--as", "numbers", source="floats.npz")["classes"] is None
+    np.savez(tmp_path / "floats.npz", x=np.eye(60), y=y + 0.5)
+    assert told(source="floats.npz")["classes"] is None
 
 
 def test_numbers_are_learned_in_units_of_their_own_spread():
