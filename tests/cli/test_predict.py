@@ -327,6 +327,28 @@ def test_what_cannot_be_asked(args, code, words):
     assert words in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
 
 
+def test_columns_of_one_name_are_not_guessed_at(tmp_path):
+    (tmp_path / "twice.csv").write_text("width,length,length\n1,2,3\n")
+    for command in ("predict", "evaluate"):
+        done = invoke(command, "pets.st", "twice.csv")
+        assert done.exit_code == 1
+        assert "twice.csv has two columns that are called 'length'" in done.stderr
+
+
+def test_missing_numbers_in_archives_are_not_answered(tmp_path):
+    np.savez(tmp_path / "gap.npz", x=np.array([[1.0, 2.0], [np.nan, 2.0]]))
+    done = invoke("predict", "pets.st", "gap.npz")
+    assert done.exit_code == 1 and done.stdout == ""
+    assert "gap.npz: row 1 of its examples, counted from 0, holds a number that is nan" in (
+        done.stderr
+    )
+
+
+def test_a_single_row_is_a_row(tmp_path):
+    (tmp_path / "one.csv").write_text("length,width,kind\n1,2,cat\n")
+    assert invoke("evaluate", "pets.st", "one.csv").stdout.startswith("one.csv: 1 row\n")
+
+
 def test_a_class_that_it_never_met(tmp_path):
     text = (tmp_path / "pets.csv").read_text().replace("eel", "fox")
     (tmp_path / "other.csv").write_text(text)

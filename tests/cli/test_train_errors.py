@@ -1,5 +1,8 @@
 """`chainrule train` with what cannot be learned: what it says, how it ends, what it leaves."""
 
+import os
+import stat
+
 import numpy as np
 import pytest
 
@@ -50,7 +53,17 @@ def files(tmp_path, monkeypatch):
         (("--log", "run.txt"), "--log: a log is a file that ends in .jsonl or .csv"),
         (("--metric", "r2"), "--metric r2 is for numbers, and pets.csv has classes"),
         (("--save", "none/a.st"), "--save none/a.st: there is no folder 'none'"),
+        (("--save", ""), "--save needs the name of a file, such as run.safetensors."),
+        (("--save", "a" * 255), "'.' cannot be written to: File name too long"),
+        (("--log", ""), "--log needs the name of a file or folder"),
+        (("--log", "./pets.csv"), "--log ./pets.csv is the file that is learned from"),
+        (("--save", "a.csv", "--log", "./a.csv"), "--log ./a.csv is the file of --save"),
+        (("--log", "new.csv/a.csv"), "--log new.csv/a.csv: "),
         (("--data", "nowhere"), "does not exist"),
+        (("--epochs", "many"), "'many' is not a valid whole number."),
+        (("--epochs", "1.5"), "'1.5' is not a valid whole number."),
+        (("--eta", "fast"), "'fast' is not a valid number."),
+        (("--threads", "5000"), "5000 is not in the range 1<=x<=1024"),
     ],
 )  # fmt: skip
 def test_wrong_usage(args, words):
@@ -58,6 +71,31 @@ def test_wrong_usage(args, words):
     assert done.exit_code == 2, done.output
     assert words in " ".join(done.stderr.split())
     assert done.stdout == "" and "Traceback" not in done.stderr
+    assert "fault of chainrule" not in done.stderr
+    assert not [name for name in os.listdir() if name.startswith(".")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="queues with a name are POSIX's")
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "queue")
+    done = train("--save", "queue")
+    assert done.exit_code == 2
+    assert "--save queue is no regular file: name another one." in done.stderr
+    assert stat.S_ISFIFO(os.stat("queue").st_mode)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write everywhere"
+)
+def test_a_folder_that_is_read_only_is_found_before_the_training(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = train("--save", "closed/a.st")
+    assert done.exit_code == 2
+    assert "--save closed/a.st: 'closed' cannot be written to: Permission denied." in done.stderr
+
+
+def test_a_data_set_may_have_a_file_of_its_name():
+    assert train("--save", "digits", source="digits").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -102,7 +140,15 @@ HEADER = "length,width,kind\n"
         (HEADER + "1,2,5.5\n3,4,6.5\n5,6,?\n", (), "'kind' holds '?' among numbers"),
         (HEADER + "1,2,0.5\n3,4,-1.5\n", ("--cost", "poisson"), "takes counts, 0 or more"),
         ("1e300,2,a\n-1e300,2,b\n", ("--no-header",), "numbers too large to be standardised"),
-        ("a\nb\n", (), "it has one column"),
+        ("a\nb\n", (), "it has one column, which cannot be example and label at once. If its cells "
+         "are separated by something else than , ; | or tabs, say --separator CHARACTER."),
+        (HEADER + "1,2,3.5\n3,4,3.5\n", (), "'kind' is 3.5 in all 2 rows: there is nothing to "
+         "learn. For another column: --target COLUMN."),
+        (HEADER + "1,2,cat\n", (), "'kind' is 'cat' in its only row: there is nothing to tell"),
+        (HEADER + "1,2,cat\n", ("--no-header",), "has the columns' names, say --header."),
+        ("a,a,b\n1,2,3\n3,4,5\n", ("--target", "a"), "two columns are called 'a'. Say which one "
+         "is to be predicted by its number from 0, such as --target 2."),
+        ("length,kind\n1\x002,cat\n3,dog\n", (), "'1\\x002' is not a finite number"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_learned(text, args, words, tmp_path):
@@ -122,6 +168,12 @@ def test_files_that_cannot_be_learned(text, args, words, tmp_path):
         ({"x": np.zeros((3, 2)), "y": np.zeros((3, 2), int)}, ("--as", "classes"), "'y' has shape "
          "(3, 2): for classes give one label a row"),
         ({"x": np.zeros((3, 2)), "z": np.zeros((3,))}, ("--target", "q"), "it has no array 'q'"),
+        ({"x": np.array([[1.0], [np.nan]]), "y": np.arange(2)}, (), "row 1 of its examples, "
+         "counted from 0, holds a number that is nan or infinite: fill what is missing"),
+        ({"x": np.array([[1.0], [2.0]]), "y": np.array([0.5, -np.inf])}, (), "row 1 of its 'y'"),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, (), "x has the shape (0, 2)"),
+        ({"x": np.zeros((3, 2)), "y": np.full(3, 0.5)}, (), "'y' is 0.5 in all 3 rows"),
+        ({"x": np.zeros((2, 2)), "y": np.array([0.5, 1.5])}, ("--as", "classes"), "are no classes"),
     ],
 )  # fmt: skip
 def test_archives_that_cannot_be_learned(arrays, args, words, tmp_path):

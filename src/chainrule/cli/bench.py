@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from .failure import Failed, Refused, failures
+from .options import Count
 from .screen import has_bars, say
 
 _SOURCE = Path(__file__).resolve().parents[3]
@@ -33,7 +34,7 @@ Peers that are not installed are skipped: pip install -e '.[peers]' brings the l
 @click.command(epilog=_EXAMPLES)
 @click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
 @click.option("--list", "as_list", is_flag=True, help="Say what there is to run.")
-@click.option("--rounds", type=click.IntRange(1), help="Timed rounds of each case: 9, or 3.")
+@click.option("--rounds", type=Count(1), help="Timed rounds of each case: 9, or 3.")
 @click.option("--quick", is_flag=True, help="Small inputs and 3 short rounds, to try it out.")
 @click.option(
     "--only", multiple=True, metavar="NAME", help="Take chainrule and peers that begin so."

@@ -141,6 +141,13 @@ def numbered(examples: Examples, classes: tuple[str, ...]) -> Array:
     return np.array([order[name] for name in names], np.int64)[places.reshape(-1)]
 
 
+def counted(n: int, words: str) -> str:
+    """Return how many examples there are, such as "1,438 images" or "1 row held out"."""
+    if n == 1:
+        words = words.replace("rows", "row").replace("images", "image")
+    return f"{n:,} {words}"
+
+
 def listed(names: tuple[str, ...], most: int = 12) -> str:
     """Return names for a message, not too many."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""

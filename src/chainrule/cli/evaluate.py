@@ -8,7 +8,7 @@ import click
 
 from ..networks.metrics import METRICS
 from ..readings.numbers import plain
-from .datasets import Layout
+from .datasets import Layout, counted
 from .failure import Failed, failures, said
 from .options import layout_options, networks, sources
 from .screen import say, say_json
@@ -75,7 +75,7 @@ def evaluate(
             say_json(found)
             return
         if not quiet:
-            say(f"{asked.examples.title}: {len(asked.examples):,} {asked.examples.noun}")
+            say(f"{asked.examples.title}: {counted(len(asked.examples), asked.examples.noun)}")
         for name, number in scores.items():
             told = f"{number:.2%}" if "accuracy" in name else f"{number:.6g}"
             say(told if quiet else f"{name} {told}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .failure import failures
-from .options import common, target_and_values
+from .options import Count, common, target_and_values
 from .screen import say, say_json
 from .target import opened
 
@@ -29,7 +29,7 @@ Examples:
 @click.option("--layers", is_flag=True, help="How the norm grows or shrinks from wire to wire.")
 @click.option(
     "--largest",
-    type=click.IntRange(1),
+    type=Count(1),
     default=10,
     show_default=True,
     metavar="K",

@@ -135,8 +135,16 @@ class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return sizes
 
 
+class Count(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"  # in click's own words an "integer range"
+
+
 class Number(click.FloatRange):
     """A number within bounds, and finite."""
+
+    name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -9,11 +9,11 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from ..errors import did_you_mean
+from ..errors import DataFileError, did_you_mean
 from .datasets import NAMES, Examples, Layout, listed, numbered
-from .failure import Failed, Refused
+from .failure import Failed, Refused, said
 
 if TYPE_CHECKING:
     from ..data.table import Table
@@ -22,6 +22,12 @@ T = TypeVar("T")
 
 _FEW = 20  # classes: a column of more different whole numbers is taken for numbers
 _DELIMITERS = ",;\t|"
+# What messages of `cr.data` advise, and what that is on the command line.
+_ADVICE = (
+    ("say header=True", "say --header"),
+    ("give the delimiter", "say --separator CHARACTER"),
+    ("that most_bytes allows", "that a table may have"),
+)
 
 
 def to_learn_from(source: str, layout: Layout, kind: str | None, cost: str | None) -> Examples:
@@ -46,18 +52,18 @@ def to_learn_from(source: str, layout: Layout, kind: str | None, cost: str | Non
     table, test = _tables(source, layout)
     examples = _examples(source, table)
     held_out = None if test is None else replace(_examples(source, test), label=examples.label)
+    assert table.y is not None
     if _predicts_classes(table, kind, cost, source):
         classes = _as_classes(table, source)
         assert classes.y is not None and classes.classes is not None
         if len(classes.classes) == 1:
-            raise Failed(
-                f"{source}: {table.label!r} is {classes.classes[0]!r} in all {len(table):,} rows: "
-                "there is nothing to tell apart. For another column: --target COLUMN."
-            )
+            _refuse_constant(source, table, repr(classes.classes[0]), "tell apart")
         examples = replace(examples, y=classes.y, classes=classes.classes)
         if held_out is not None:
             y = numbered(held_out, classes.classes)
             held_out = replace(held_out, y=y, classes=classes.classes)
+    elif table.y.ndim == 1 and (table.y == table.y[0]).all():
+        _refuse_constant(source, table, f"{table.y[0]:g}", "learn")
     return replace(examples, test=held_out)
 
 
@@ -103,15 +109,50 @@ def _tables(source: str, layout: Layout) -> tuple[Table, Table | None]:
         label: str | int = -1
         if layout.target is not None:
             label = _position(layout.target)
-        return _opened(
+        table = _opened(
             source,
             lambda file: data.read_csv(
                 file, label=label, header=layout.header, delimiter=layout.separator
             ),
-        ), None
+        )
+        if label in table.columns:
+            raise Failed(
+                f"{source}: two columns are called {label!r}. Say which one is to be predicted by "
+                "its number from 0, such as --target 2."
+            )
+        return table, None
     if layout.target is not None:
-        return _opened(source, lambda file: data.read_npz(file, y=layout.target)), None
-    return _opened(source, data.read_npz_parts)
+        return _sound(_opened(source, lambda file: data.read_npz(file, y=layout.target)), source), (
+            None
+        )
+    train, test = _opened(source, data.read_npz_parts)
+    return _sound(train, source), None if test is None else _sound(test, source)
+
+
+def _sound(table: Table, source: str) -> Table:
+    """Return the table of an NPZ file with what `read_csv` sees to: no gaps, and whole labels.
+
+    Raises
+    ------
+    Failed
+        If an example or a label is no finite number.
+    """
+    import numpy as np
+
+    for what, array in (("examples", table.x), (repr(table.label), table.y)):
+        if array is None or array.dtype.kind != "f" or not array.size:
+            continue
+        if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # nan comes through both
+            row = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(axis=1)))
+            raise Failed(
+                f"{source}: row {row} of its {what}, counted from 0, holds a number that is nan or "
+                "infinite: fill what is missing, or leave such rows out."
+            )
+    y = table.y
+    if y is None or y.ndim != 1 or y.dtype.kind != "f":
+        return table
+    is_whole = (y == np.rint(y)).all() and (np.abs(y) < 1 << 53).all()
+    return replace(table, y=y.astype(np.int64)) if is_whole else table
 
 
 def _position(target: str) -> str | int:
@@ -134,11 +175,11 @@ def _asked_npz(source: str, layout: Layout, label: str) -> Table:
         there = [name.removesuffix(".npy") for name in archive.namelist()]
     if layout.target is not None or ("x" in there and label in there):
         target = layout.target or label
-        return _opened(source, lambda file: data.read_npz(file, y=target))
+        return _sound(_opened(source, lambda file: data.read_npz(file, y=target)), source)
     if "x" in there and "y" not in there:
-        return _opened(source, lambda file: data.read_npz(file, y=None))
+        return _sound(_opened(source, lambda file: data.read_npz(file, y=None)), source)
     train, test = _opened(source, data.read_npz_parts)
-    return test or train
+    return _sound(test or train, source)
 
 
 def _asked_csv(
@@ -185,14 +226,17 @@ def _first_row(file: Any, separator: str | None) -> list[str]:
 
 def _opened(source: str, read: Callable[[Any], T]) -> T:
     """Read a file, or stdin, with words for what the system says."""
-    if source == "-":
-        return read(io.StringIO(sys.stdin.read()))
-    if not os.path.exists(source):
+    if source != "-" and not os.path.exists(source):
         near = did_you_mean(source, NAMES)
         sets = f" The data sets are {', '.join(NAMES)}." if "." not in source else ""
         raise Refused(f"there is no file {source!r}.{near}{sets}")
     try:
-        return read(source)
+        return read(io.StringIO(sys.stdin.read()) if source == "-" else source)
+    except DataFileError as error:
+        message = said(error)
+        for advice, option in _ADVICE:
+            message = message.replace(advice, option)
+        raise Failed(message) from error
     except OSError as error:
         raise Failed(f"{source}: {error.strerror or error}.") from error
 
@@ -205,6 +249,12 @@ def _reordered(table: Table, columns: tuple[str, ...], source: str) -> Table:
     """Return a table with the columns that are wanted, in their order."""
     if _are_made_up(table.columns) and len(table.columns) == len(columns):
         return replace(table, columns=columns)
+    twice = [name for name in columns if table.columns.count(name) > 1]
+    if twice:
+        raise Failed(
+            f"{source} has two columns that are called {twice[0]!r}: give them names of their own, "
+            f"or the columns that the network learned from, in their order: {listed(columns)}."
+        )
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise Failed(
@@ -281,6 +331,14 @@ def _as_classes(table: Table, source: str) -> Table:
             f"{source}: {table.label!r} holds numbers such as {table.y[0]:.6g}, which are no "
             "classes. To predict numbers: --as numbers, or a cost such as quadratic."
         ) from None
+
+
+def _refuse_constant(source: str, table: Table, value: str, do: str) -> NoReturn:
+    where = f"in all {len(table):,} rows" if len(table) > 1 else "in its only row"
+    raise Failed(
+        f"{source}: {table.label!r} is {value} {where}: there is nothing to {do}. For another "
+        "column: --target COLUMN."
+    )
 
 
 def _refuse_mixed(table: Table, source: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .failure import failures
+from .options import Count
 from .screen import console, has_bars, is_ascii, say, say_code, say_json, styled, width
 
 if TYPE_CHECKING:
@@ -33,7 +34,14 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option("--seed", default=0, show_default=True, help="Of the split, weights and order.")
+@click.option(
+    "--seed",
+    type=Count(0),
+    metavar="NUMBER",
+    default=0,
+    show_default=True,
+    help="Of the split, weights and order.",
+)
 @click.option("--quick", is_flag=True, help="Train only for a moment.")
 @click.option("--json", "as_json", is_flag=True, help="Write the numbers alone, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -45,8 +53,6 @@ def tour(seed: int, quick: bool, as_json: bool, quiet: bool, verbose: bool) -> N
     a network of 64, 30 and 10 neurons learns 1,797 handwritten digits in three ways. Ctrl-C ends
     it and keeps what was learned so far.
     """
-    if seed < 0:
-        raise click.UsageError("--seed must be 0 or more.")
     with failures(verbose):
         circuits = _traced()
         if not as_json:

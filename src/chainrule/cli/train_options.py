@@ -15,7 +15,7 @@ from ..networks.activations import ACTIVATIONS
 from ..networks.costs import COSTS
 from ..networks.metrics import METRICS
 from ..training.steps import MACHINES
-from .options import Number, Separator, Sizes
+from .options import Count, Number, Separator, Sizes
 from .recipe import NETWORKS, OPTIMIZERS, SCHEDULES
 from .sections import SectionedOption
 
@@ -135,14 +135,14 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     # ---- training
     _training(
         "--epochs",
-        type=click.IntRange(0),
+        type=Count(0),
         metavar="COUNT",
         help="How often every example is seen, with --resume in all. By default 30 times; of fewer "
         "than 1,000 examples more often, 500 times at most.",
     ),
     _training(
         "--batch-size",
-        type=click.IntRange(1),
+        type=Count(1),
         metavar="COUNT",
         default=32,
         show_default=True,
@@ -196,14 +196,14 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     _training(
         "--early-stopping",
-        type=click.IntRange(1),
+        type=Count(1),
         metavar="EPOCHS",
-        help="End when so many epochs brought no lower cost on the examples held out, and keep the "
-        "best weights.",
+        help="End when so many epochs brought no lower cost on the examples held out, or on all "
+        "where none are, and keep the best weights.",
     ),
     _training(
         "--seed",
-        type=click.IntRange(0),
+        type=Count(0),
         metavar="NUMBER",
         default=0,
         show_default=True,
@@ -211,7 +211,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     _training(
         "--threads",
-        type=click.IntRange(1),
+        type=Count(1, 1024),
         metavar="COUNT",
         help="How many to compute with. By default as many as pay.",
     ),

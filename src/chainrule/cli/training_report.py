@@ -10,7 +10,7 @@ from ..readings.numbers import plain
 from ..training.early_stopping import is_larger_better
 from ..training.progress import duration
 from . import recipe
-from .datasets import Examples
+from .datasets import Examples, counted
 from .screen import is_ascii, say, say_json, styled, width
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def _examples(run: Run) -> str:
     learned = run.learned
     if learned.image is not None:
         size = " × ".join(map(str, learned.image[1:]))
-        what = f"{len(learned):,} images of {size}"
+        what = f"{counted(len(learned), 'images')} of {size}"
     else:
         columns = math.prod(learned.x.shape[1:])
-        what = f"{len(learned):,} rows of {_count(columns, 'column')}"
+        what = f"{counted(len(learned), 'rows')} of {_count(columns, 'column')}"
     parts = [f"{learned.title}: {what} to learn from"]
     if run.held_out is not None:
         parts.append(f"{len(run.held_out):,} {'to test on' if run.is_tested else 'held out'}")
@@ -138,7 +138,7 @@ def _results(run: Run) -> list[tuple[str, bool]]:
         scores = run.scores(examples)
         told = [f"{name} {_told(name, number)}" for name, number in scores.items()]
         metric = ", ".join(told[1:])
-        lines.append((f"{metric} on the {len(examples):,} {words} ({told[0]})", True))
+        lines.append((f"{metric} on the {counted(len(examples), words)} ({told[0]})", True))
     best = _best(run)
     if best:
         lines.append((best, False))

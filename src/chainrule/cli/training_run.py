@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataFileError, NonFiniteCostError
+from ..errors import NonFiniteCostError
 from ..networks.metrics import METRICS
 from ..training.checkpoint import load_metadata
 from ..training.early_stopping import Best
-from ..training.logs import Log
 from . import datasets, preparation, recipe, source_files
 from .datasets import Examples, Layout
 from .failure import Failed, Refused, said
 from .preparation import Preparation
 from .recipe import Settings
 from .training_report import Report
+from .written import check_logs, check_save
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[Array, Array]
@@ -42,7 +41,7 @@ class Run:
     def __init__(self, settings: Settings, options: dict[str, Any], *, is_resumed: bool) -> None:
         self.options, self.is_resumed = options, is_resumed
         self.path: str | None = options["save"]
-        _check_folder(self.path, settings.source)
+        check_save(self.path, settings.source)
         examples = _examples(settings, options["data"])
         self.learned, self.held_out, self.test = _parted(settings, examples)
         self.planned = recipe.epochs_for(settings, len(self.learned))
@@ -63,13 +62,7 @@ class Run:
         if is_resumed:
             self._check_examples()
         self._check_metrics()
-        try:
-            for log in options["log"]:
-                Log(log)
-        except DataFileError:
-            raise
-        except ValueError as error:
-            raise Refused(f"--log: {said(error)}.") from error
+        check_logs(options["log"], self.path, settings.source)
 
     def tell(self) -> bool:
         """Train, tell about it, and return whether it came to its end."""
@@ -262,16 +255,3 @@ def _checksum(examples: Examples) -> int:
         if array is not None:
             found = zlib.crc32(np.ascontiguousarray(array).data.cast("B"), found)
     return found
-
-
-def _check_folder(path: str | None, source: str) -> None:
-    """Refuse a file that cannot be written, before hours are spent on what is to be in it."""
-    if path is None:
-        return
-    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
-        raise Refused(f"--save {path} is the file that is learned from: name another one.")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise Refused(f"--save {path}: there is no folder {folder!r}.")
-    if not os.access(folder, os.W_OK):
-        raise Refused(f"--save {path}: the folder {folder!r} cannot be written to.")
