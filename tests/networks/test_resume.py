@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import os
 import signal
 
 import numpy as np
@@ -21,20 +21,37 @@ X = np.random.default_rng(0).normal(size=(ROWS, 3))
 Y = np.arange(ROWS) % 3
 
 
-def network(seed=2, dtype="float32", **settings):
+def network(seed=2, dtype="float32", width=6, **settings):
     """Return a network of which everything is carried that can be."""
     return cr.Network(
-        cr.Dense(3, 6), cr.BatchNorm(6), cr.Activation("tanh"), cr.Dropout(0.25), cr.Dense(6, 3),
-        cost="softmax_cross_entropy", seed=seed, dtype=dtype, **settings,
+        cr.Dense(3, width), cr.BatchNorm(width), cr.Activation("tanh"), cr.Dropout(0.25),
+        cr.Dense(width, 3), cost="softmax_cross_entropy", seed=seed, dtype=dtype, **settings,
     )  # fmt: skip
 
 
 def train(net, **settings):
     optimizer = cr.Adam(cr.Plateau(0.05, patience=0, factor=0.5))
     return net.fit(
-        X, Y, epochs=EPOCHS, batch_size=BATCH, optimizer=optimizer, seed=7,
-        validation_data=(X[:5], Y[:5]), **settings,
+        X, Y, epochs=EPOCHS, batch_size=BATCH, seed=7, validation_data=(X[:5], Y[:5]),
+        **{"optimizer": optimizer} | settings,
     )  # fmt: skip
+
+
+# What else a training may have to take up again: the settings of fit, and the width of the network,
+# which must be large for threads to share a step.
+TRAININGS = {
+    "plateau": ({}, 6),
+    "momentum, drawn with replacement": (
+        {"optimizer": cr.SGD(cr.OneCycle(0.1, STEPS), 0.9, nesterov=True), "replace": True}, 6,
+    ),
+    "early stopping": (
+        {"optimizer": cr.AdamW(cr.CosineDecay(0.1, STEPS)), "early_stopping": 2}, 6,
+    ),
+    "warm-up": ({"optimizer": cr.RMSprop(cr.WarmUp(6, cr.Plateau(0.05, patience=0)))}, 6),
+    "clipping": ({"optimizer": cr.Clipped(cr.Lion(0.01), norm=0.5), "shuffle": False}, 6),
+    "two threads": ({"threads": 2}, 4096),
+    "no machine code": ({"optimizer": cr.Adagrad(0.1), "machine": "staged"}, 6),
+}  # fmt: skip
 
 
 def same(one, two):
@@ -55,26 +72,47 @@ def whole():
     return net
 
 
+@pytest.fixture(scope="module")
+def never_stopped():
+    """Return what gives the network of a training that was not stopped."""
+
+    @functools.cache
+    def trained(name):
+        settings, width = TRAININGS[name]
+        net = network(width=width)
+        train(net, **settings)
+        return net
+
+    return trained
+
+
 @pytest.mark.parametrize("stop", range(1, STEPS))
-def test_stopped_at_any_step_it_goes_on_to_the_bit(stop, whole, tmp_path, monkeypatch):
-    """Ctrl-C is pressed during each step in turn; a new process would find the file alone."""
+@pytest.mark.parametrize("name", TRAININGS)
+def test_stopped_at_any_step_it_goes_on_to_the_bit(
+    name, stop, never_stopped, tmp_path, monkeypatch
+):
+    """Ctrl-C is pressed in each step in turn, twice; a new process would find the file alone."""
     monkeypatch.setattr(loop_module, "TURN", 1e-12)  # a turn is one batch
-    path, net = tmp_path / "run.safetensors", network()
+    settings, width = TRAININGS[name]
+    path, net = tmp_path / "run.safetensors", network(width=width)
+    whole = never_stopped(name)
     run, steps = loop_module.Loop._timed, 0
 
     def pressed(self, *arguments):
         nonlocal steps
         steps += 1
         if steps == stop:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return run(self, *arguments)
 
     monkeypatch.setattr(loop_module.Loop, "_timed", pressed)
-    train(net, checkpoint=path)
+    train(net, checkpoint=path, **settings)
     monkeypatch.undo()
-    assert cr.load_fit(path).state.epochs == stop // 4 < EPOCHS
-    again = network(seed=99)  # its own parameters are not those that count
-    history = train(again, checkpoint=path, resume=True)
+    state = cr.load_fit(path).state
+    assert (state.epochs, state.rows) == (stop // 4, BATCH * (stop % 4))
+    again = network(seed=99, width=width)  # its own parameters are not those that count
+    history = train(again, checkpoint=path, resume=True, **settings)
     assert same(again, whole)
     assert numbers(history) == numbers(whole.history)
     assert same(cr.Network.load(path), whole)

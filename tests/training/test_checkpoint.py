@@ -262,7 +262,7 @@ def test_a_callback_saves_after_each_epoch_and_any_of_them_goes_on(tmp_path):
 
 @pytest.mark.parametrize("stop", range(1, 18))
 def test_a_training_stopped_at_any_step_goes_on(tmp_path, monkeypatch, stop):
-    """Three epochs of six batches; Ctrl-C comes while the batch `stop` is computed."""
+    """Three epochs of six batches; Ctrl-C comes, twice, while the batch `stop` is computed."""
     monkeypatch.setattr("chainrule.training.loop.TURN", 1e-12)  # one batch a turn
     calls, press = 0, math.inf
 
@@ -270,6 +270,7 @@ def test_a_training_stopped_at_any_step_goes_on(tmp_path, monkeypatch, stop):
         nonlocal calls
         calls += 1
         if calls == press:
+            signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
         return cost(parameters, x, y)
 

@@ -151,10 +151,22 @@ def batch_by_batch(monkeypatch):
     monkeypatch.setattr(loop_module, "TURN", 1e-12)
 
 
-def test_ctrl_c_ends_it_between_steps_and_it_can_go_on(batch_by_batch):
-    # On the machine "python" each step calls the cost; the first call is the check before them.
+# On the machine "python" each step calls the cost; the first call is the check before them.
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_ctrl_c_ends_it_after_the_epoch(batch_by_batch, step):
     handler = signal.getsignal(signal.SIGINT)
-    part = train(4, machine="python", cost=pressing(1 + 5 + 3))
+    part = train(4, machine="python", cost=pressing(1 + 5 + step))
+    assert part.interrupted and part.epochs == 2 and part.state.rows == 0
+    assert same(part, train(2, machine="python"))
+    assert part.history.notes == ["Interrupted after 2 of 4 epochs."]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_ctrl_c_ends_it_between_steps_and_it_can_go_on(batch_by_batch):
+    handler = signal.getsignal(signal.SIGINT)
+    part = train(4, machine="python", cost=pressing(1 + 5 + 3, times=2))
     assert part.interrupted and part.epochs == 1 and part.state.rows == 15
     assert repr(part).endswith("2 parameters, interrupted)")
     assert len(part.history["cost"]) == 1
@@ -165,8 +177,9 @@ def test_ctrl_c_ends_it_between_steps_and_it_can_go_on(batch_by_batch):
     assert part.history["cost"] + rest.history["cost"] == whole.history["cost"]
 
 
-def test_ctrl_c_in_the_last_step_is_no_interruption(batch_by_batch):
-    assert not train(1, machine="python", cost=pressing(1 + 5)).interrupted
+@pytest.mark.parametrize(("step", "times"), [(1, 1), (5, 1), (5, 2)])
+def test_ctrl_c_that_cuts_nothing_is_no_interruption(batch_by_batch, step, times):
+    assert not train(1, machine="python", cost=pressing(1 + step, times)).interrupted
 
 
 def test_ctrl_c_in_the_callback():
@@ -178,10 +191,11 @@ def test_ctrl_c_in_the_callback():
     assert result.interrupted and same(result, train(2))
 
 
-def test_ctrl_c_twice_raises_at_once(batch_by_batch):
+def test_a_third_ctrl_c_raises_at_once(batch_by_batch):
     handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        train(4, machine="python", cost=pressing(8, times=2))
+    with pytest.raises(KeyboardInterrupt) as raised:
+        train(4, machine="python", cost=pressing(8, times=3))
+    assert raised.value.result.epochs == 1
     assert signal.getsignal(signal.SIGINT) is handler
 
 

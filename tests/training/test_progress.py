@@ -103,6 +103,18 @@ def test_many_short_epochs_get_ten_lines_a_second_and_the_last(capsys, clock):
     assert len(capsys.readouterr().err.splitlines()) == 101
 
 
+def test_who_waits_for_the_end_of_a_long_epoch_is_told_once(capsys, clock):
+    with Lines(5) as lines:
+        lines.ending()
+        clock.now += 0.4
+        lines.at(0.5, 1.0)
+        assert capsys.readouterr().err == ""  # short: it would be over soon
+        for part in (0.6, 0.7, 0.8):
+            clock.now += 0.4
+            lines.at(part, 1.0)
+    assert capsys.readouterr().err == "ends after this epoch; Ctrl-C: now\n"
+
+
 # ---------------------------------------------------------------------- the bar
 
 
@@ -154,6 +166,21 @@ def test_a_slow_terminal_is_written_to_less_often(clock):
 
     train(Slow(300), 300, 0.1, clock)
     assert len(drawn) == 3  # 50 ms each, so one in ten seconds, not one in 0.2
+
+
+def test_the_bar_says_that_the_training_is_ending(terminal, clock):
+    terminal = terminal()
+    with Bar(30) as bar:
+        for part in (0.2, 0.4, 0.6, 0.8):
+            clock.now += 1.0
+            bar.at(part, 0.5)
+            if part == 0.4:
+                before = terminal.getvalue()
+                bar.ending()
+                assert terminal.getvalue() == before  # in a handler of signals
+    said = "cost 0.5  ends after this epoch; Ctrl-C: now"
+    assert "left" in before and said not in before
+    assert said in terminal.getvalue() and "left" not in terminal.getvalue()[len(before) :]
 
 
 def test_stopped_before_the_end(terminal, clock):

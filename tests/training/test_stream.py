@@ -167,7 +167,7 @@ def test_going_on_is_as_if_it_had_not_stopped(machine):
     assert not same(whole, train(lambda: batches(0), epochs=4, machine=machine))
 
 
-def pressing(at):
+def pressing(at, times=2):
     """Return batches with Ctrl-C pressed before one of them."""
     count = 0
 
@@ -176,14 +176,21 @@ def pressing(at):
         for batch in batches(epoch):
             count += 1
             if count == at:
-                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(times):
+                    os.kill(os.getpid(), signal.SIGINT)
             yield batch
 
     return pressed
 
 
 @pytest.mark.parametrize("at", range(2, 11))
-def test_ctrl_c_ends_it_after_any_batch_and_it_can_go_on(at):
+def test_ctrl_c_ends_it_after_the_epoch(at):
+    part = train(pressing(at, times=1), epochs=3)
+    assert part.interrupted and same(part, train(epochs=1 + (at - 1) // 5))
+
+
+@pytest.mark.parametrize("at", range(2, 11))
+def test_a_second_ctrl_c_ends_it_after_any_batch_and_it_can_go_on(at):
     whole = train(epochs=2)
     part = train(pressing(at), epochs=2)
     assert part.interrupted and part.epochs == (at - 1) // 5

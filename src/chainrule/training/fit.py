@@ -134,9 +134,10 @@ def fit(
 
     Notes
     -----
-    Ctrl-C ends the training after the steps that are running, a tenth of a second or so, and
-    `fit` returns the result so far with `.interrupted` set; a second Ctrl-C raises. Whatever a
-    callback raises has the training so far as its `.result`.
+    Ctrl-C ends the training after the epoch, a second one after the steps that are running, a
+    tenth of a second or so: `fit` returns the result so far with `.interrupted` set. A third one
+    raises, and so does one before the first step, while the step is compiled. Whatever a callback
+    raises has the training so far as its `.result`.
 
     Examples
     --------

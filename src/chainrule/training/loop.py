@@ -1,8 +1,9 @@
 """The loop over epochs: runs the steps in short turns, so that people can look on and stop it.
 
 A turn is about a tenth of a second: part of a long epoch, or many short epochs at once. After each,
-progress is told, Ctrl-C is heeded and the costs are looked at. How a training is cut into turns
-does not change its numbers: costs are added up in the order of the batches, whatever the turns.
+progress is told, the costs are looked at, and a second Ctrl-C ends the training; the first one ends
+it after the epoch. How a training is cut into turns does not change its numbers: costs are added up
+in the order of the batches, whatever the turns.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Loop:
         self._latest = self._result()
 
     def run(self, epochs: int, progress: Silent) -> FitResult:
-        """Do so many epochs more and return what came of it; sooner after Ctrl-C.
+        """Do so many epochs more and return what came of it; after Ctrl-C, only the one begun.
 
         Raises
         ------
@@ -95,7 +96,7 @@ class Loop:
         """
         try:
             return self._run(epochs, progress)
-        except BaseException as error:  # of a callback, of the validation, a second Ctrl-C
+        except BaseException as error:  # of a callback, of the validation, a third Ctrl-C
             if not hasattr(error, "result"):
                 error.result = self._latest  # type: ignore[attr-defined]
             raise
@@ -106,7 +107,7 @@ class Loop:
         watch, best = self._early_stopping, self._best
         if watch is not None and best is not None and start - best.epoch >= watch.patience:
             end = start  # it had ended already
-        with _CtrlC() as ctrl_c, progress:
+        with _CtrlC(progress.ending) as ctrl_c, progress:
             while self._epochs < end and not ctrl_c.pressed:
                 began = time.perf_counter()
                 at_once = self._at_once(end - self._epochs)
@@ -118,7 +119,7 @@ class Loop:
                     )
                 seconds = (time.perf_counter() - began) / max(len(means), 1)
                 good = self._latest = self._checked(self._result(), good)
-                if not means:  # Ctrl-C within the epoch
+                if not means:  # a second Ctrl-C within the epoch
                     break
                 seen = self._validate(good.parameters, good.carry) if self._validate else {}
                 numbers = {"cost": means[-1], **seen, "seconds": seconds}
@@ -174,10 +175,10 @@ class Loop:
     def _one(
         self, good: FitResult, ctrl_c: _CtrlC, tell: Callable[[float, float], None]
     ) -> list[float]:
-        """Do an epoch, or the rest of it; return its mean cost, or nothing after Ctrl-C."""
+        """Do an epoch, or the rest of it; return its mean cost, or nothing when it is cut short."""
         position = self._orders.position
         order = self._orders.draw()
-        while self._first < self._batches and not ctrl_c.pressed:
+        while self._first < self._batches and not ctrl_c.at_once:
             count = max(1, int(TURN / self._batch_seconds))
             count = min(count, self._batches - self._first)
             costs = self._timed(order, self._first, count, good)
@@ -269,14 +270,25 @@ def _running_sums(costs: Array) -> Any:
 
 
 class _CtrlC:
-    """Notes Ctrl-C instead of raising, while open; the second one raises.
+    """Notes Ctrl-C instead of raising, while open: first, second; the third one raises.
 
     Only where Python's own handler is in place, and in the main thread: elsewhere somebody else
     decides what Ctrl-C means.
+
+    Parameters
+    ----------
+    tell : callable
+        Called each time; in a handler of signals, so it must not print.
+
+    Attributes
+    ----------
+    pressed, at_once : bool
+        Whether to end after this epoch, and whether to end even within it.
     """
 
-    def __init__(self) -> None:
-        self.pressed = False
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.pressed = self.at_once = False
+        self._tell = tell
         self._is_ours = False
 
     def __enter__(self) -> _CtrlC:
@@ -298,6 +310,7 @@ class _CtrlC:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _press(self, number: int, frame: Any) -> None:
-        if self.pressed:
+        if self.at_once:
             raise KeyboardInterrupt
-        self.pressed = True
+        self.at_once, self.pressed = self.pressed, True
+        self._tell()

@@ -23,6 +23,8 @@ SOON, WORTH = 1 / 3, 1.0  # seconds after which a bar may come, and those then l
 EVERY, SHARE = 0.2, 0.005  # seconds between two drawings; the part of the time that they may take
 MANY = 100  # epochs, from which on plain lines are thinned out
 PAUSE = 0.1  # seconds between two of those
+PATIENCE = 0.5  # seconds after which a line says that Ctrl-C was heard
+ENDING = "ends after this epoch; Ctrl-C: now"
 
 _WIDEST, _NARROWEST = 40, 6  # columns of the bar itself
 _LONGEST = 1e4 * 3600.0  # seconds: beyond, nobody wants to know
@@ -50,6 +52,9 @@ class Silent:
     def epoch(self, number: int, numbers: Mapping[str, float]) -> None:
         """Say that an epoch is done, counted from 1 over all calls, and what was written down."""
 
+    def ending(self) -> None:
+        """Say that Ctrl-C was pressed. Called in a handler of signals: it must not print."""
+
 
 class Lines(Silent):
     """A line for each epoch; of many short ones, about ten a second and the last.
@@ -65,10 +70,21 @@ class Lines(Silent):
     def __init__(self, epochs: int, done: int = 0) -> None:
         self._all, self._are_many = epochs + done, epochs > MANY
         self._due = -math.inf
+        self._ended = math.inf  # when Ctrl-C was pressed, until that was said
         self._kept: tuple[int, Mapping[str, float]] | None = None
 
     def __exit__(self, *error: Any) -> None:
         self._write()
+
+    def at(self, epochs: float, cost: float) -> None:
+        """Say that the training is ending, to those who wait for it."""
+        if time.perf_counter() - self._ended > PATIENCE:
+            self._ended = math.inf
+            print(ENDING, file=sys.stderr, flush=True)
+
+    def ending(self) -> None:
+        """Note the time."""
+        self._ended = min(self._ended, time.perf_counter())
 
     def epoch(self, number: int, numbers: Mapping[str, float]) -> None:
         """Write the line, or keep it in case it is the last."""
@@ -102,7 +118,7 @@ class Drawn(Silent):
         self._at, self._cost = 0.0, math.nan
         self._numbers: Mapping[str, float] = {}
         self._began = self._due = 0.0
-        self._is_shown = False
+        self._is_shown = self._is_ending = False
         self._widths: dict[str, list[int]] = {}
 
     def __enter__(self) -> Drawn:
@@ -129,6 +145,10 @@ class Drawn(Silent):
         self._numbers = numbers
         if time.perf_counter() >= self._due:
             self._look()
+
+    def ending(self) -> None:
+        """Say so at the next turn."""
+        self._is_ending, self._due = True, 0.0
 
     def _look(self) -> None:
         """Draw, if it is worth while."""
@@ -163,11 +183,11 @@ class Drawn(Silent):
         others = {name: v for name, v in self._numbers.items() if name != "cost"}
         after = self._steady(told({"cost": self._cost, **others}), "numbers")
         times = [f"{clock(self._left())} left", f"{duration(self._each())}/epoch"]
-        times = self._steady(times, "times")
+        times = [ENDING] if self._is_ending else self._steady(times, "times")
         before = f"epoch {count}"
         room = width - _NARROWEST
         if len("  ".join([before, *after, *times])) > room:
-            del times[1]
+            del times[1:]
         if len("  ".join([before, *after, *times])) > room:
             before = count
         while len(after) > 1 and len("  ".join([before, *after, *times])) > room:

@@ -2,7 +2,7 @@
 
 `fit` takes such data in place of arrays: a function that gives the batches of an epoch, or an
 object that can be gone through once an epoch. Here it is recognised, and each batch is held against
-the first; `stream_loop.py` trains on it.
+the first; `stream_steps.py` trains on it.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class StreamLoop(Loop):
     def _one(
         self, good: FitResult, ctrl_c: Any, tell: Callable[[float, float], None]
     ) -> list[float]:
-        """Do an epoch, or the rest of it; return its mean cost, or nothing after Ctrl-C."""
+        """Do an epoch, or the rest of it; return its mean cost, or nothing when it is cut short."""
         stream, skipped, told = self._stream, 0, time.perf_counter()
         batches = stream.batches(self._epochs)
         try:
@@ -135,7 +135,7 @@ class StreamLoop(Loop):
                 if now - told > TURN:
                     tell(self._epochs + stream.part(count), self._total / self._first)
                     told = now
-                if ctrl_c.pressed:
+                if ctrl_c.at_once:
                     return []
         finally:
             batches.close()
