@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,6 +62,34 @@ def test_a_closed_pipe_is_no_traceback(args):
         )
     assert done.stderr == b""
     assert done.returncode == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("args", [("show", *A), ("train", "digits", "--epochs", "1", "-q")])
+def test_a_full_disk_behind_stdout_is_named(args):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *args], stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=60
+        )
+    assert done.stderr == b"Error: No space left on device.\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="streams are closed so in POSIX's shells")
+@pytest.mark.parametrize(
+    ("stream", "code", "said"),
+    [("0<&-", 1, "Error: the input cannot be read as a table: it is empty.\n"), ("1>&-", 0, ""),
+     ("2>&-", 0, "")],
+)  # fmt: skip
+def test_a_closed_stream_is_an_empty_one(stream, code, said):
+    source = "-" if "0" in stream else "digits"
+    command = shlex.join([*COMMAND, "train", source, "--epochs", "1", "-q"])
+    done = subprocess.run(
+        f"{command} {stream}", shell=True, capture_output=True, text=True, env=environment(),
+        timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, said)
+    assert ("test images" in done.stdout) == (stream == "2>&-")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")

@@ -1,5 +1,7 @@
 """`chainrule train` with what cannot be learned: what it says, how it ends, what it leaves."""
 
+import errno
+import json
 import os
 import stat
 
@@ -181,6 +183,25 @@ def test_archives_that_cannot_be_learned(arrays, args, words, tmp_path):
     done = train(*args, source="broken.npz")
     assert done.exit_code == 1, done.output
     assert words in " ".join(done.stderr.split())
+
+
+def test_a_disk_that_is_full_on_the_way(monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("chainrule.training.logs.Log.__call__", full)
+    done = train("--log", "a.csv")
+    assert done.exit_code == 1 and "Error: a.csv: No space left on device." in done.stderr
+    done = train("--log", "a.csv", "--save", "a.st")
+    assert "Error: a.st or a.csv: No space left on device." in done.stderr
+
+
+def test_stdin_is_utf_8_whatever_the_locale():
+    latin = "length,width,kind\n1,2,été\n3,4,eel\n".encode("latin-1")
+    done = train(source="-", input=latin)
+    assert done.exit_code == 1 and "it is not UTF-8 text" in done.stderr
+    done = train("--json", source="-", input=b"\xef\xbb\xbf" + "1,2,été\n3,4,eel\n".encode())
+    assert json.loads(done.stdout)["classes"] == ["eel", "été"]
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -84,7 +84,11 @@ def told(error: BaseException, not_a_place: str = "") -> str:
     if not_a_place and message.startswith(not_a_place):
         message = message.removeprefix(not_a_place)
     frame = _user_line(error)
-    if not isinstance(error, ChainruleError):
+    # No fault of anybody's: a disk that is full, a file that may not be read.
+    is_systems = frame is None and isinstance(error, OSError) and bool(error.strerror)
+    if isinstance(error, OSError) and is_systems:
+        message = f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    elif not isinstance(error, ChainruleError):
         name = type(error).__name__
         message = f"{name}: {message}" if message else name
     lines = [message]
@@ -97,7 +101,7 @@ def told(error: BaseException, not_a_place: str = "") -> str:
             lines = [f"{os.path.basename(frame.filename)}:{frame.lineno}: {message}"]
         if frame.line:
             lines.append("    " + frame.line)
-    elif not isinstance(error, ChainruleError):
+    elif not isinstance(error, ChainruleError) and not is_systems:
         lines.append("This is a fault of chainrule's: -v shows where; please report it.")
     lines += getattr(error, "__notes__", [])
     return "\n".join(lines)

@@ -128,11 +128,21 @@ def main(args: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough. Python flushes once more at exit: into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk behind stdout
+        click.echo(f"Error: {error.strerror or error}.", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code if isinstance(code, int) else 0
 
 
 def _prepare_streams() -> None:
-    """Let a terminal that cannot show × or ─ show ? instead of ending in an error."""
+    """Let a terminal that cannot show × or ─ show ? instead of ending in an error.
+
+    A stream that is closed (`>&-`) is None in Python; here it is one that leads nowhere.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (to the end)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

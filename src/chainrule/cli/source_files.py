@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 from ..errors import DataFileError, did_you_mean
 from .datasets import NAMES, Examples, Layout, listed, numbered
@@ -215,13 +215,14 @@ def _first_row(file: Any, separator: str | None) -> list[str]:
 
     if isinstance(file, str):
         return first_row(file, delimiter=separator)
-    line = str(file.readline())
-    file.seek(0)
-    found = separator or max(_DELIMITERS, key=lambda sign: line.count(sign))
     try:
+        line = str(file.readline())
+        found = separator or max(_DELIMITERS, key=lambda sign: line.count(sign))
         return [cell.strip() for cell in next(csv.reader([line], delimiter=found), [])]
-    except (csv.Error, TypeError):  # read_csv says it better
+    except (UnicodeDecodeError, csv.Error, TypeError):  # read_csv says it better
         return []
+    finally:
+        file.seek(0)
 
 
 def _opened(source: str, read: Callable[[Any], T]) -> T:
@@ -231,7 +232,7 @@ def _opened(source: str, read: Callable[[Any], T]) -> T:
         sets = f" The data sets are {', '.join(NAMES)}." if "." not in source else ""
         raise Refused(f"there is no file {source!r}.{near}{sets}")
     try:
-        return read(io.StringIO(sys.stdin.read()) if source == "-" else source)
+        return read(_stdin() if source == "-" else source)
     except DataFileError as error:
         message = said(error)
         for advice, option in _ADVICE:
@@ -239,6 +240,11 @@ def _opened(source: str, read: Callable[[Any], T]) -> T:
         raise Failed(message) from error
     except OSError as error:
         raise Failed(f"{source}: {error.strerror or error}.") from error
+
+
+def _stdin() -> TextIO:
+    """Return stdin as the text that a file would be: UTF-8, whatever the locale."""
+    return io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read()), encoding="utf-8-sig", newline="")
 
 
 def _is_npz(source: str) -> bool:

@@ -192,7 +192,10 @@ class Run:
         except (ValueError, TypeError) as error:
             raise Failed(said(error)) from error
         except OSError as error:
-            raise Failed(f"{error.filename or self.path}: {error.strerror or error}.") from error
+            # A full disk does not say which of the files it could not take.
+            where = error.filename or " or ".join(filter(None, [self.path, *self.options["log"]]))
+            what = f"{error.strerror or error}."
+            raise Failed(f"{where}: {what}" if where else what) from error
 
     def _diverged(self, error: NonFiniteCostError) -> str:
         """Return what to say of a cost that is no number, and where the last good weights are."""
