@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import MissingExtraError
+from chainrule.errors import DtypeError, MissingExtraError
 from chainrule.networks.activations import ACTIVATIONS
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 RNG = np.random.default_rng(0)
+EVERY = sorted(set(ACTIVATIONS) - {"swish", "logistic", "linear"})  # those are other names
 
 
 def evaluated(net, x, path, **settings):
@@ -32,7 +33,7 @@ def check(net, x, path, **settings):
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"swish", "logistic", "linear"}))
+@pytest.mark.parametrize("activation", EVERY)
 def test_every_activation(activation, tmp_path):
     net = cr.Network(cr.Dense(3, 4, activation), cr.Dense(4, 2), seed=1)
     check(net, 3.0 * RNG.normal(size=(5, 3)), tmp_path / "net.onnx")
@@ -77,6 +78,37 @@ def test_settings_of_activations(tmp_path):
     slope = {"name": "leaky_relu", "negative_slope": 0.3}
     net = cr.Network(cr.Dense(3, 4, slope), cr.Dense(4, 2, {"name": "elu", "alpha": 0.5}), seed=1)
     check(net, RNG.normal(size=(5, 3)), tmp_path / "net.onnx")
+
+
+ONLY_FLOAT32 = (
+    "elu", "gelu", "leaky_relu", "log_sigmoid", "mish", "selu", "softplus", "softsign",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("activation", EVERY)
+def test_float64_is_exported_if_onnxruntime_takes_it(activation, tmp_path):
+    net = cr.Network(cr.Dense(3, 4, activation), seed=1, dtype="float64")
+    if activation not in ONLY_FLOAT32:
+        check(net, 3.0 * RNG.normal(size=(5, 3)), tmp_path / "net.onnx")
+        return
+    with pytest.raises(DtypeError, match=r"onnxruntime computes \w+ in float32 only"):
+        net.export_onnx(tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+    narrow = cr.Network(*net.layers)  # what the error says to do
+    narrow.parameters = [
+        {name: array.astype("float32") for name, array in p.items()} for p in net.parameters
+    ]
+    check(narrow, 3.0 * RNG.normal(size=(5, 3)), tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("layer", [cr.Conv2D(1, 2, 3), cr.AveragePool2D(2), cr.MaxPool2D(2)])
+def test_images_of_float64(layer, tmp_path):
+    net = cr.Network(layer, cr.Flatten(), seed=1, dtype="float64")
+    if isinstance(layer, cr.MaxPool2D):
+        check(net, RNG.normal(size=(2, 1, 4, 4)), tmp_path / "net.onnx", shape=(1, 4, 4))
+        return
+    with pytest.raises(DtypeError, match=r"in float32 only.*dtype='float32'"):
+        net.export_onnx(tmp_path / "net.onnx", shape=(1, 4, 4))
 
 
 def test_what_cannot_be_exported(tmp_path, monkeypatch):

@@ -141,8 +141,11 @@ def test_a_checkpoint_of_another_network(tmp_path):
     path = tmp_path / "run.safetensors"
     train(network(), checkpoint=path)
     other = cr.Network(cr.Dense(3, 3), cost="softmax_cross_entropy")
-    with pytest.raises(ValueError, match="checkpoint of another network: its layers are"):
+    with pytest.raises(ValueError, match=r"of another network: its layers\[0\] is .*6, .* here "):
         train(other, checkpoint=path, resume=True)
+    more = cr.Network(*network().layers, cr.Activation("tanh"), cost="softmax_cross_entropy")
+    with pytest.raises(ValueError, match=r"its layers\[5\] is None, here \{'layer': 'Activation'"):
+        train(more, checkpoint=path, resume=True)
     with pytest.raises(ValueError, match=r"its l2 is 0\.0, here 0\.5"):
         train(network(l2=0.5), checkpoint=path, resume=True)
 

@@ -222,11 +222,21 @@ def check_same(net: Network, notes: Any, path: Any) -> None:
         if what == "cost" and isinstance(theirs, Mapping) and mine.get("targets") == "any":
             theirs = {**theirs, "targets": "any"}
         if _plain(theirs) != _plain(mine):
+            if what == "layers":
+                what, theirs, mine = _first_apart(theirs, mine)
             raise ShapeError(
-                f"{here()}{os.fspath(path)} is a checkpoint of another network: its {what} "
-                f"{'is' if what != 'layers' else 'are'} {theirs!r}, here {mine!r}. Leave resume "
-                "out to start anew, or name another file."
+                f"{here()}{os.fspath(path)} is a checkpoint of another network: its {what} is "
+                f"{theirs!r}, here {mine!r}. Leave resume out to start anew, or name another file."
             )
+
+
+def _first_apart(theirs: Any, mine: list[Any]) -> tuple[str, Any, Any]:
+    """Return which layer is the first that differs, and both."""
+    pairs = itertools.zip_longest(theirs if isinstance(theirs, list) else (), mine)
+    k, (one, other) = next(
+        (k, pair) for k, pair in enumerate(pairs) if _plain(pair[0]) != _plain(pair[1])
+    )
+    return f"layers[{k}]", one, other
 
 
 def _record_of(layer: Layer, own: bool) -> dict[str, Any]:

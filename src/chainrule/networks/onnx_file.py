@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.whole_file import whole_file
-from ..errors import MissingExtraError, ShapeError
+from ..errors import DtypeError, MissingExtraError, ShapeError
 from ..tracing.sites import here
 from .activation import Activation
 from .activations import ACTIVATIONS
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 9
+# What onnxruntime (1.32) has for float32 alone: it would not open such a file.
+_ONLY_FLOAT32 = {
+    "AveragePool", "Conv", "Elu", "LeakyRelu", "Mish", "Selu", "Softplus", "Softsign",
+}  # fmt: skip
 
 
 def export(net: Network, path: Any, shape: Shape | None = None) -> None:
@@ -54,6 +58,8 @@ def export(net: Network, path: Any, shape: Shape | None = None) -> None:
         If the package onnx is not installed.
     TypeError
         If a layer or an activation is of the user's own making.
+    DtypeError
+        If the network is of float64 and has what onnxruntime computes in float32 only.
     ShapeError
         If the layers cannot take examples of this shape, or none is given and none is known.
     """
@@ -74,7 +80,7 @@ def export(net: Network, path: Any, shape: Shape | None = None) -> None:
     made = shape_through(net.layers, tuple(shape))
     kind = onnx.TensorProto.FLOAT if net.dtype == np.float32 else onnx.TensorProto.DOUBLE
     into = onnx.TensorProto.INT64 if net.reads.kind == "i" else kind
-    writer = _Writer(onnx)
+    writer = _Writer(onnx, net.dtype == np.float64)
     name = "inputs"
     for layer, p, carried in zip(net.layers, net.parameters, net.carried, strict=True):
         translate = _TRANSLATIONS.get(type(layer))
@@ -107,8 +113,8 @@ def export(net: Network, path: Any, shape: Shape | None = None) -> None:
 class _Writer:
     """The nodes and tensors of a file, with names that come once."""
 
-    def __init__(self, onnx: Any) -> None:
-        self._onnx = onnx
+    def __init__(self, onnx: Any, is_float64: bool) -> None:
+        self._onnx, self._is_float64 = onnx, is_float64
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
 
@@ -121,6 +127,13 @@ class _Writer:
 
     def node(self, kind: str, inputs: list[str], *, output: str = "", **settings: Any) -> str:
         """Add a node and return the name of what it gives."""
+        is_erf = kind == "Gelu" and "approximate" not in settings
+        if self._is_float64 and (kind in _ONLY_FLOAT32 or is_erf):
+            raise DtypeError(
+                f"{here()}onnxruntime computes {kind} in float32 only, and this network is of "
+                "float64. Make it again with dtype='float32', which is the default, and train it, "
+                "or give it these parameters and carried arrays by .astype('float32')."
+            )
         output = output or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(self._onnx.helper.make_node(kind, inputs, [output], **settings))
         return output
