@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
@@ -38,6 +40,36 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path, error):
         write_and_fail()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@posix
+def test_a_full_disk_and_the_rest_are_said_of_the_file_that_was_asked_for(tmp_path):
+    full = textwrap.dedent("""
+        import resource, signal, sys
+        from chainrule.data.whole_file import whole_file
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            with whole_file("file") as file:
+                file.write(bytes(100_000))
+        except OSError as error:
+            print(error)
+    """)
+    (tmp_path / "file").write_bytes(b"old")
+    said = subprocess.run(
+        [sys.executable, "-c", full], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.endswith("File too large: 'file'\n")
+    assert (tmp_path / "file").read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+    path = tmp_path / "folder"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError) as raised, whole_file(path) as file:
+        file.write(b"x")
+    assert str(raised.value).endswith(f"Is a directory: {str(path)!r}")
+    with pytest.raises(FileNotFoundError) as raised, whole_file(tmp_path / "no" / "file"):
+        pass
+    assert str(raised.value).endswith(f"{str(tmp_path / 'no' / 'file')!r}")
 
 
 def test_a_name_without_a_folder_is_in_this_one(tmp_path, monkeypatch):

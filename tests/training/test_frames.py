@@ -36,6 +36,12 @@ def test_other_things_are_what_numpy_makes_of_them():
     assert columns_of(x) is None
 
 
+def test_lists_of_which_no_array_can_be_made():
+    batch = np.ones((5, 3)), np.ones(5)
+    with pytest.raises(ShapeError, match=r"the parts of x differ in shape.* lambda epoch: iter\("):
+        as_array([batch, batch], "x")
+
+
 class TestPandas:
     def test_numbers(self, pd):
         table = pd.DataFrame({"a": A, "b": B}, index=[7, 8, 9])  # the index is of no account
@@ -85,7 +91,10 @@ class TestPandas:
             (lambda pd: ["x", "y", "z"],
              "the column 'c' of data[0] holds words or objects, which no gate takes. Leave it out, "
              "or make numbers of it: pandas.factorize(table['c'])[0]"),
-            (lambda pd: np.array([1, 2, 3], dtype=object), "'c' of data[0] holds words or obj"),
+            (lambda pd: np.array([1, {}, 3], dtype=object), "'c' of data[0] holds words or obj"),
+            (lambda pd: np.array([1, None, 3.5], dtype=object),
+             "the column 'c' of data[0] holds numbers as objects, which no gate takes. Leave it "
+             "out, or make numbers of it: pandas.to_numeric(table['c'])"),
             (lambda pd: pd.Categorical(["cat", "dog", "cat"]),
              "the column 'c' of data[0] holds categories ('cat', 'dog'), which no gate takes. Leave"
              " it out, or make numbers of it: table['c'].cat.codes"),

@@ -25,6 +25,11 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path : str or path
         What is to be written. A link is followed: the file that it leads to is replaced.
 
+    Raises
+    ------
+    OSError
+        If it cannot be written, with its name; what was there before is still there.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -44,9 +49,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())  # or a crash could leave the name without the bytes
         os.replace(part, target)
-    except BaseException:  # Ctrl-C too
+    except BaseException as error:  # Ctrl-C too
         with contextlib.suppress(OSError):
             os.unlink(part)
+        # A full disk names no file, the rest one that nobody asked for.
+        if isinstance(error, OSError) and error.errno and error.filename in (None, part):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
     sync_folder(folder)
     _sweep(folder, name)

@@ -7,6 +7,7 @@ fault is named instead, with what to do about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any, NoReturn
 
 import numpy as np
@@ -33,9 +34,22 @@ def as_array(value: Any, what: str) -> Array:
     ------
     DtypeError
         If a column holds something else than numbers and truth values, or lacks some.
+    ShapeError
+        If it is a list whose parts differ in shape.
     """
     reader = _READERS.get(type(value).__module__.partition(".")[0])
-    return np.asarray(value) if reader is None else reader(value, what)
+    if reader is not None:
+        return reader(value, what)
+    try:
+        return np.asarray(value)
+    except ValueError:
+        if not isinstance(value, (list, tuple)):
+            raise
+        raise ShapeError(
+            f"{here()}the parts of {what} differ in shape, so that no array can be made of this "
+            f"{type(value).__name__}. If they are batches, give a function that yields them: "
+            "lambda epoch: iter(batches)."
+        ) from None
 
 
 def columns_of(value: Any) -> tuple[str, ...] | None:
@@ -102,6 +116,8 @@ def _pandas_column(column: Any, what: str, name: Any) -> Array:
         return np.asarray(column)
     if str(dtype) == "category":
         _refuse(title, f"holds categories ({_some(dtype.categories)})", f"{_get(name)}.cat.codes")
+    if kind == "O" and all(isinstance(one, Real) for one in column.dropna()):
+        _refuse(title, "holds numbers as objects", f"pandas.to_numeric({_get(name)})")
     if kind == "O" or str(dtype).startswith(("str", "object")):
         _refuse(title, "holds words or objects", f"pandas.factorize({_get(name)})[0]")
     if kind in "mM":
