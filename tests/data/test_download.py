@@ -140,6 +140,7 @@ class Terminal(io.StringIO):
 
 def test_progress_is_told_in_a_terminal_and_wiped(tmp_path, server, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stderr", Terminal())
     fetch(KNOWN, [server.address], str(tmp_path / "file.gz"))
     said = sys.stderr.getvalue()
@@ -147,9 +148,13 @@ def test_progress_is_told_in_a_terminal_and_wiped(tmp_path, server, monkeypatch)
     assert said.endswith("\r") and not said.split("\r")[-2].strip()
 
 
-@pytest.mark.parametrize(("term", "stream"), [("dumb", Terminal), ("xterm", io.StringIO)])
-def test_and_nowhere_else(tmp_path, server, monkeypatch, term, stream):
-    monkeypatch.setenv("TERM", term)
+@pytest.mark.parametrize(
+    ("name", "value", "stream"),
+    [("TERM", "dumb", Terminal), ("NO_COLOR", "1", Terminal), ("TERM", "xterm", io.StringIO)],
+)
+def test_and_nowhere_else(tmp_path, server, monkeypatch, name, value, stream):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stderr", stream())
     fetch(KNOWN, [server.address], str(tmp_path / "file.gz"))
     assert sys.stderr.getvalue() == ""

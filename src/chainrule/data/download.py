@@ -202,7 +202,8 @@ def _locked(part: str) -> Iterator[BufferedRandom]:
 def _progress(known: Known) -> Iterator[Tell]:
     """Give what tells how far it is: a line on stderr that overwrites itself, in a terminal."""
     stream = sys.stderr
-    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    plainly = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if stream is None or not stream.isatty() or plainly:
         yield lambda done: None
         return
     told = 0.0
