@@ -95,9 +95,9 @@ def test_short_epochs_at_once_are_the_same(machine, monkeypatch):
     calls: list[int] = []
     inner = Loop._several
 
-    def counted(self, epochs, good):
+    def counted(self, epochs):
         calls.append(epochs)
-        return inner(self, epochs, good)
+        return inner(self, epochs)
 
     monkeypatch.setattr(Loop, "_several", counted)
     for size in (None, 23, 1):
@@ -256,12 +256,29 @@ def test_a_cost_that_is_not_finite_ends_it(bad, batch_by_batch):
 
 
 @pytest.mark.parametrize("machine", ["staged", "native"])
-def test_too_large_a_learning_rate(machine):
+@pytest.mark.parametrize(("batch_size", "rate"), [(None, 1.5), (1, 0.3)])
+def test_too_large_a_learning_rate_leaves_the_last_good_epoch(machine, batch_size, rate):
+    """Also where epochs are joined."""
+    options = {"optimizer": cr.SGD(rate), "machine": machine, "batch_size": batch_size}
     with pytest.raises(NonFiniteCostError, match="Take a smaller learning rate") as caught:
-        train(4000, optimizer=cr.SGD(30.0), machine=machine, batch_size=None)
+        train(4000, **options)
     result = caught.value.result
     assert np.isfinite(result.parameters["w"]).all() and np.isfinite(result.history["cost"]).all()
-    assert result.epochs == len(result.history.get("cost", []))
+    assert 4 < result.epochs == len(result.history["cost"])
+    assert f"in epoch {result.epochs + 1}, at step" in str(caught.value)
+    assert same(result, train(result.epochs, callback=lambda *_: None, **options))
+
+
+def test_a_parameter_that_is_not_finite_leaves_the_last_good_epoch():
+    """In the last of several joined epochs, of which each cost is finite."""
+
+    def steep(w, x):
+        return np.sum(w / 4) * np.mean(x)
+
+    with pytest.raises(NonFiniteCostError, match="is no longer finite in epoch 18") as caught:
+        cr.fit(steep, np.ones(2), np.ones(2), optimizer=cr.SGD(4e307), epochs=18, machine="staged")
+    assert caught.value.result.epochs == 17
+    np.testing.assert_allclose(caught.value.result.parameters, -17e307)
 
 
 def test_parameters_that_are_not_finite_while_the_cost_is():

@@ -111,9 +111,8 @@ class Loop:
             while self._epochs < end and not ctrl_c.pressed:
                 began = time.perf_counter()
                 at_once = self._at_once(end - self._epochs)
-                if at_once > 1:
-                    means = self._several(at_once, good)
-                else:
+                means = self._several(at_once) if at_once > 1 else None
+                if means is None:
                     means = self._one(
                         good, ctrl_c, lambda done, cost: progress.at(done - start, cost)
                     )
@@ -168,7 +167,7 @@ class Loop:
         if not self._joins or self._first:
             return 1
         in_time = int(TURN / (self._batch_seconds * self._batches))
-        # Twice as many each time: if a cost then becomes nan, half of what was done is still good.
+        # Twice as many each time: if a cost then becomes nan, no more than half is done again.
         self._at_most *= 2
         return max(1, min(left, in_time, self._at_most // 2, MOST_ROWS // self._rows))
 
@@ -181,7 +180,8 @@ class Loop:
         while self._first < self._batches and not ctrl_c.at_once:
             count = max(1, int(TURN / self._batch_seconds))
             count = min(count, self._batches - self._first)
-            costs = self._timed(order, self._first, count, good)
+            costs = self._timed(order, self._first, count)
+            self._check_costs(costs, good)
             weighted = costs * float(self._size)
             self._first += count
             if self._first == self._batches:
@@ -197,28 +197,41 @@ class Loop:
         self._epochs, self._first, self._total = self._epochs + 1, 0, 0.0
         return [mean]
 
-    def _several(self, epochs: int, good: FitResult) -> list[float]:
-        """Do whole epochs at once and return the mean cost of each."""
-        costs = self._timed(self._orders.draw(epochs), 0, epochs * self._batches, good)
+    def _several(self, epochs: int) -> list[float] | None:
+        """Do whole epochs at once and return the mean cost of each.
+
+        None if something is no longer finite: then all is as it was before, to be done again epoch
+        by epoch, so that the last good one is found.
+        """
+        values, position = self._steps.values(), self._orders.position
+        costs = self._timed(self._orders.draw(epochs), 0, epochs * self._batches)
+        leaves = flatten(self._steps.values()[0])[0]
+        if not all(np.isfinite(numbers).all() for numbers in (costs, *leaves)):
+            self._steps.put(*values)
+            self._orders.position, self._joins = position, False
+            return None
         self._epochs += epochs
         sums = _running_sums(costs.reshape(epochs, self._batches) * float(self._size))
         means: list[float] = (sums / self._rows).tolist()
         return means
 
-    def _timed(self, order: Array, first: int, count: int, good: FitResult) -> Array:
-        """Run some batches, note how long one takes, and check their costs."""
+    def _timed(self, order: Array, first: int, count: int) -> Array:
+        """Run some batches, note how long one takes, and return their costs."""
         began = time.perf_counter()
         costs = self._steps.run(order, first, count)
         self._batch_seconds = max((time.perf_counter() - began) / count, 1e-9)
-        if np.isfinite(costs).all():
-            return costs
-        k = int(np.argmin(np.isfinite(costs)))
-        epoch, step = divmod(first + k, self._batches)
-        raise self._stopped(
-            f"the cost became {costs[k]} in epoch {self._epochs + epoch + 1}, at step {step + 1} "
-            f"of {self._batches}",
-            good,
-        )
+        return costs
+
+    def _check_costs(self, costs: Array, good: FitResult) -> None:
+        """Raise if one of the costs of the batches from `self._first` on is not finite."""
+        is_finite = np.isfinite(costs)
+        if not is_finite.all():
+            k = int(np.argmin(is_finite))
+            raise self._stopped(
+                f"the cost became {costs[k]} in epoch {self._epochs + 1}, at step "
+                f"{self._first + k + 1} of {self._batches}",
+                good,
+            )
 
     def _checked(self, result: FitResult, good: FitResult) -> FitResult:
         """Return a result whose parameters are all finite."""
