@@ -85,7 +85,7 @@ def test_xor_is_the_table():
 def test_senseless_arguments_are_refused(make):
     with pytest.raises(ValueError, match="n must be at least 2, a point of each class, not 1"):
         make(1)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"n is a number of points, not 10\.5 \(float\)"):
         make(10.5)
     with pytest.raises(ValueError, match=r"noise is a standard deviation, 0 or more, not -0\.1"):
         make(10, noise=-0.1)

@@ -109,6 +109,8 @@ def test_or_said():
         ("a,b,c\n1,nan,3\n", {}, "line 2, 'b': 'nan' is not a finite number"),
         ("a,b,c\n1,2,3\n\n1,-1e999,3\n", {}, "line 4, 'b': '-inf' is not a finite number"),
         ("a,b,c\n1,2,\n", {}, "the input, line 2: the label is missing."),
+        ("a,b\n1,2.5\n3,nan\n", {}, "the input, line 3: the label 'nan' is not a finite number"),
+        ("a,b\n1,2\n3,-inf\n", {}, "the input, line 3: the label '-inf' is not a finite number"),
         ("a,b,c\n1,2,3\n4,5\n", {}, "line 3 has 2 cells, the first line 3"),
         ('1,"2\n3', {}, "unexpected end of data, after line 1"),
         ('a,b\n1,2\n1,"2"3\n', {}, "expected after"),

@@ -160,7 +160,10 @@ def _halves(n: int) -> tuple[int, int]:
 
 
 def _count(n: int) -> int:
-    n = operator.index(n)
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise TypeError(f"n is a number of points, not {n!r} ({type(n).__name__})") from None
     if n < 2:
         raise ValueError(f"n must be at least 2, a point of each class, not {n}")
     return n

@@ -268,7 +268,7 @@ def _read(
     columns = tuple(name for k, name in enumerate(names) if k != place)
     if place is None:
         return Table(x, None, columns)
-    y, classes = _labels(labels, lambda k: f"{title}, line {lines[k]}: the label is missing.")
+    y, classes = _labels(labels, lambda k: f"{title}, line {lines[k]}: the label")
     return Table(x, y, columns, names[place], classes)
 
 
@@ -293,11 +293,11 @@ def _place(label: int | None, width: int, title: str) -> int | None:
 
 
 def _labels(
-    texts: list[str], missing: Callable[[int], str]
+    texts: list[str], named: Callable[[int], str]
 ) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """Return labels as numbers, and the names of the classes if they are words."""
     if "" in texts:
-        raise DataFileError(missing(texts.index("")))
+        raise DataFileError(f"{named(texts.index(''))} is missing.")
     distinct = sorted(set(texts))
     try:
         whole = {text: int(text) for text in distinct}
@@ -310,6 +310,12 @@ def _labels(
         y = np.array([values[text] for text in texts], np.float64)
         is_whole = (y == np.rint(y)).all() and (np.abs(y) < 1 << 53).all()  # as savetxt writes
         return (y.astype(np.int64) if is_whole else y), None
+    if all(map(_is_number, distinct)):  # numbers, and what stands where one is missing
+        k = next(k for k, text in enumerate(texts) if values[text] is None)
+        raise DataFileError(
+            f"{named(k)} {shown(texts[k])} is not a finite number. Leave such rows out, or fill "
+            "what is missing."
+        )
     order = {text: k for k, text in enumerate(distinct)}
     return np.array([order[text] for text in texts], np.int64), tuple(distinct)
 
