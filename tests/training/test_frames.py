@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import DtypeError, ShapeError
-from chainrule.training.frames import as_array, check_columns, columns_of
+from chainrule.training.frames import as_array
 
 A, B = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]
 
@@ -33,7 +33,6 @@ def test_other_things_are_what_numpy_makes_of_them():
     x = np.ones((2, 2))
     assert as_array(x, "x") is x
     assert as_array([[1, 2]], "x").shape == (1, 2)
-    assert columns_of(x) is None
 
 
 def test_lists_of_which_no_array_can_be_made():
@@ -115,23 +114,6 @@ class TestPandas:
         refused(pd.Series(["a", "b"]), "data[0] holds words or objects")
         refused(pd.Series(["a", "b"], name="kind"), "the column 'kind' of data[0] holds words")
 
-    def test_names_of_columns(self, pd):
-        table = pd.DataFrame({"a": A, "b": B})
-        assert columns_of(table) == ("a", "b")
-        assert columns_of(table["a"]) is None and columns_of(pd.DataFrame([A, B])) is None
-        for expected in (("a", "b"), ["a", "b"], None):
-            check_columns(table, expected, "x")
-        check_columns(np.ones((3, 2)), ("a", "b"), "x")
-        for expected, said in (
-            (("aa", "b"), "it lacks 'aa'. Did you mean 'a'? Write x[columns], with the names in "),
-            (("a",), "'b' is new. Write"),
-            (("b", "a"), "the same are in another order. Write x[columns], with the names in the "
-                         "order of training: 'b', 'a'."),
-            ([str(k) for k in range(9)], "it lacks '0', '1', '2', '3', '4', '5', and 3 more."),
-        ):  # fmt: skip
-            with pytest.raises(ShapeError, match=re.escape(said)):
-                check_columns(table, expected, "x")
-
 
 class TestPolars:
     def test_numbers(self, pl):
@@ -142,7 +124,6 @@ class TestPolars:
         np.testing.assert_array_equal(found[:, 2], [1, 0, 1])
         np.testing.assert_array_equal(found[:, 3], [1, np.nan, 2])
         assert as_array(table["a"].cast(pl.Float32), "x").dtype == np.float32
-        assert columns_of(table) == ("a", "b")
 
     def test_what_is_no_number_is_named(self, pl):
         table = pl.DataFrame({"a": A})

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import DtypeError, ShapeError, did_you_mean
+from ..errors import DtypeError, ShapeError
 from ..tracing.sites import here
 
 Array = np.ndarray[Any, Any]
@@ -50,44 +50,6 @@ def as_array(value: Any, what: str) -> Array:
             f"{type(value).__name__}. If they are batches, give a function that yields them: "
             "lambda epoch: iter(batches)."
         ) from None
-
-
-def columns_of(value: Any) -> tuple[str, ...] | None:
-    """Return the names of a table's columns; None if it has none, or is no table."""
-    if type(value).__module__.partition(".")[0] not in ("pandas", "polars"):
-        return None
-    columns = getattr(value, "columns", None)
-    if columns is None:
-        return None
-    names = tuple(columns)
-    return names if all(isinstance(name, str) for name in names) else None
-
-
-def check_columns(value: Any, expected: Sequence[str] | None, what: str) -> None:
-    """Hold a table's columns against those that a network was trained on.
-
-    Arrays have no names, so one can take the place of the other: then there is nothing to check.
-
-    Raises
-    ------
-    ShapeError
-        If columns are missing, new, or in another order.
-    """
-    found = columns_of(value)
-    if expected is None or found is None or found == tuple(expected):
-        return
-    missing = [name for name in expected if name not in found]
-    added = [name for name in found if name not in expected]
-    if missing:
-        says = f"it lacks {_list(missing)}.{did_you_mean(missing[0], added)}"
-    elif added:
-        says = f"{_list(added)} is new."
-    else:
-        says = "the same are in another order."
-    raise ShapeError(
-        f"{here()}{what} has other columns than those that were trained on: {says} Write "
-        f"{what}[columns], with the names in the order of training: {_list(expected)}."
-    )
 
 
 # ---------------------------------------------------------------------- pandas
@@ -228,8 +190,3 @@ def _missing(title: str, gone: Array, instead: str) -> NoReturn:
 def _some(names: Any) -> str:
     shown = ", ".join(repr(name) for name in list(names)[:3])
     return shown + (", ..." if len(names) > 3 else "")
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:6]))
-    return shown + (f", and {len(names) - 6} more" if len(names) > 6 else "")
