@@ -87,3 +87,11 @@ def test_errors(history, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # as if it were not installed
     with pytest.raises(MissingExtraError, match=r"test_plot.py:.*pip install 'chainrule\[plot\]'"):
         history.plot()
+
+
+def test_a_number_between_two_gaps_is_a_dot():
+    nan, inf = math.nan, math.inf
+    (line,) = cr.History({"cost": [1.0, nan, 2.0, inf, 3.0, 4.0, nan]}).plot().get_lines()
+    assert line.get_marker() == "o" and line.get_markevery() == [0, 2]
+    (line,) = cr.History({"cost": [1.0, 2.0]}).plot().get_lines()
+    assert line.get_marker() == "None"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -87,8 +88,11 @@ def plot(
 
 def _draw(axes: Any, name: str, numbers: Sequence[float]) -> None:
     epochs = range(1, len(numbers) + 1)
-    # A dot where a line would have no length.
-    axes.plot(epochs, numbers, label=_shown(name), marker="o" if len(numbers) == 1 else None)
+    # A dot where a line would have no length: beside it, there is nothing, or nothing finite.
+    known = [False, *map(math.isfinite, numbers), False]
+    alone = [k for k in range(len(numbers)) if known[k : k + 3] == [False, True, False]]
+    dots = {"marker": "o", "markevery": alone} if alone else {}
+    axes.plot(epochs, numbers, label=_shown(name), **dots)
 
 
 def _shown(text: str, most: int = 40) -> str:
