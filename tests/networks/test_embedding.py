@@ -76,6 +76,26 @@ def test_numbers_that_are_not_there(machine):
     np.testing.assert_array_equal(compiled(p, x), layer(p, x))
 
 
+def test_a_network_says_which_number_is_not_there():
+    _, _, x, _ = given()
+    net = cr.Network(
+        Embedding(11, 6), cr.Flatten(), cr.Dense(42, 2), cost="softmax_cross_entropy", seed=0
+    )
+    labels = [0, 1, 1, 0, 1]
+    above, below = x.copy(), x.copy()
+    above[4, 2], below[3, 1] = 17, -12
+    words = r"x\[4, 2\] is 17, but Embedding\(11, 6\) has vectors for 0 to 10. Write Embedding\(18,"
+    for ask in (net.predict, net.outputs, lambda x: net.fit(x, labels, batch_size=2)):
+        with pytest.raises(IndexError, match=words) as caught:
+            ask(above)
+        assert str(caught.value).startswith("test_embedding.py:")
+    with pytest.raises(IndexError, match=r"x\[3, 1\] is -12, .* Number the things from 0 on"):
+        net.evaluate(below, labels)
+    with pytest.raises(IndexError, match=r"validation_data\[0\]\[4, 2\] is 17"):
+        net.fit(x, labels, validation_data=(above, labels))
+    net.fit(x, labels)
+
+
 def test_floats_are_refused():
     layer, p, x, _ = given()
     with pytest.raises(DtypeError, match="looks up whole numbers, not float64"):

@@ -141,6 +141,11 @@ def test_a_function_of_ones_own():
         (lambda: accuracy(LABELS, SCORES[:, 0]), ValueError, "accuracy is of classes, but there"),
         (lambda: accuracy(LABELS, SAID, sample_weight=[1.0]), ShapeError, "for each of the 60 exa"),
         (
+            lambda: confusion_matrix(YES[:2], YES[:2], sample_weight=[1.0, np.inf]),
+            ValueError,
+            "sample_weight[1] is inf, but weights are 0 or more, and finite",
+        ),
+        (
             lambda: f1(LABELS, SAID),
             ValueError,
             "f1 is of two classes, 0 and 1, not of [0, 1, 2, 3]",

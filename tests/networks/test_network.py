@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.errors import ShapeError
 from chainrule.networks import asking
 from chainrule.networks.asking import BLOCK, Asking
 from chainrule.networks.costs import cost_of
@@ -60,6 +61,7 @@ def test_seeds_make_networks_alike():
         (([2, 1],), {"l2": -1.0}, "l2 must be 0 or more"),
         (([2, 1],), {"l1": "much"}, "l1 must be a number"),
         (([2, 1],), {"cost": "crossentropy"}, "no cost 'crossentropy'"),
+        (([2, 1],), {"seed": "today"}, "seed must be a whole number, 0 or more, .* not 'today'"),
     ],
 )
 def test_what_cannot_be_a_network(arguments, settings, words):
@@ -134,6 +136,22 @@ def test_weights_of_examples_count_as_copies_do():
         np.testing.assert_allclose(a["weights"], b["weights"], rtol=1e-10)
 
 
+def test_weights_as_large_as_there_are():
+    found = example_weights(np.zeros(3), [1e308, 1e308, 0.5e308], None, np.float64, False)
+    np.testing.assert_allclose(found, [1.2, 1.2, 0.6])  # their sum is not finite
+
+
+def test_examples_that_are_held_out_keep_their_weights():
+    x, y = blobs()
+    learned = np.ones(60)
+    learned[::2] = 0.0  # nothing is said of these, neither while learning nor held out
+    wrong = np.where(learned > 0, y, (y + 1) % 3)
+    settings = {"epochs": 2, "validation_fraction": 0.5, "seed": 3, "sample_weight": learned}
+    histories = [small().fit(x, targets, **settings) for targets in (y, wrong)]
+    assert histories[0]["val_cost"] == histories[1]["val_cost"]
+    assert histories[0]["val_accuracy"] == histories[1]["val_accuracy"]
+
+
 def test_weights_of_classes():
     targets = np.array([0, 0, 0, 1])
     balanced = example_weights(targets, None, "balanced", np.float64, True)
@@ -147,16 +165,32 @@ def test_weights_of_classes():
     ("settings", "words"),
     [
         ({"sample_weight": [1.0]}, "one number for each of the 60 examples"),
-        ({"sample_weight": -np.ones(60)}, "finite and 0 or more"),
+        ({"sample_weight": np.arange(60.0) - 1.0}, r"sample_weight\[0\] is -1.0, but weights are"),
+        ({"sample_weight": np.where(np.arange(60) == 7, np.nan, 1.0)}, r"weight\[7\] is nan"),
+        ({"sample_weight": "even"}, "sample_weight must be numbers, not 'even'"),
         ({"sample_weight": np.zeros(60)}, "all weights are 0"),
         ({"class_weight": {7: 1.0}}, "class_weight names 7, but the labels are 0, 1, 2"),
         ({"class_weight": [1, 2]}, "must be a dict of label to weight, or 'balanced'"),
         ({"class_weight": {0: -1.0}}, "finite and 0 or more"),
+        ({"class_weight": {0: "rare"}}, "class_weight must hold numbers"),
         ({"validation_data": np.zeros(3)}, r"must be \(x, y\)"),
         ({"validation_data": (np.zeros((2, 4)), np.zeros(3, int))}, r"validation_data\[0\] has 2"),
         ({"validation_fraction": 1.5}, "between 0 and 1"),
+        ({"validation_data": (np.zeros((3, 4)),)}, "not a tuple of 1"),
+        (
+            {"validation_data": (np.zeros((3, 2)), [0, 1, 2])},
+            r"validation_data: layers\[0\]",
+        ),
         ({"validation_fraction": 0.001}, "leaves none to hold out"),
+        ({"validation_fraction": "a tenth"}, "validation_fraction must be between 0 and 1, not"),
+        ({"batch_size": "32"}, r"batch_size must be an integer, not '32' \(str\)"),
+        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"seed": "today"}, "seed must be a whole number, 0 or more, .* not 'today'"),
+        ({"seed": -1}, "seed must be a whole number, 0 or more, .* not -1"),
         ({"metrics": "accuarcy", "validation_fraction": 0.2}, "accuracy"),
+        ({"metrics": "accuarcy"}, "there is no metric 'accuarcy'. Did you mean 'accuracy'?"),
+        ({"metrics": 3}, "a metric must be one of accuracy"),
+        ({"metrics": ["f1_macro", "f1_macro"]}, "two numbers would be called 'f1_macro'"),
         ({"epochs": -1}, "epochs must be at least 0"),
     ],
 )
@@ -180,7 +214,9 @@ def test_settings_that_do_not_fit(settings, words):
         (np.zeros((4, 4)), [0.0, 1.0, 2.0, 0.0], r"astype\(int\)"),
         (np.zeros((4, 4)), ["a", "b", "c", "a"], "np.unique"),
         (np.zeros((4, 4)), [1, 1, 1, 1], "one class only"),
-        (np.zeros((4, 4)), None, "y"),
+        (np.zeros((4, 4)), None, "y is missing: give what is wanted for each example"),
+        (None, [0, 1], "x is missing: give examples, one a row"),
+        (np.ma.masked_less(np.ones((4, 4)), 0), [0, 1, 2, 0], "x is a MaskedArray: give a plain"),
     ],
 )
 def test_examples_that_do_not_fit(x, y, words):
@@ -292,6 +328,14 @@ def test_input_gradients_are_central_differences():
         slope = (cost.each(net.outputs(up), y) - cost.each(net.outputs(down), y)) / (2 * h)
         np.testing.assert_allclose(found[:, k], slope, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(net.input_gradient(x), net.input_gradient(x, net.predict(x)))
+
+
+def test_there_is_a_target_for_each_example():
+    x, y = blobs(5)
+    for ask in (small().cost_at, small().input_gradient, small().evaluate):
+        for targets in (y[:1], y[:3]):
+            with pytest.raises(ShapeError, match=f"x has 5 rows and y has {len(targets)}"):
+                ask(x, targets)
 
 
 def test_a_network_can_be_looked_at():

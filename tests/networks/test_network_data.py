@@ -101,6 +101,9 @@ class list_of_batches:  # noqa: N801  # read as a call
         return 5
 
 
+COUNT = np.ones(len(BYTES))
+
+
 def test_batches_with_weights():
     count = np.linspace(0.5, 1.5, 8)
     net = trained(lambda: [(BYTES[:8], Y[:8], count)], None)
@@ -127,6 +130,12 @@ def test_batches_go_on_from_a_checkpoint(tmp_path):
         (lambda: parts(x=BYTES[:, :5]), {}, r"layers\[0\]: Dense\(6, 8"),
         (lambda: parts(y=Y + 1), {}, "labels go from 0 to 2"),
         (iter([(BYTES, Y)]), {}, "can be gone through once"),
+        (
+            lambda: [(BYTES, Y, -COUNT)],
+            {},
+            r"sample_weight\[0\] is -1.0, but weights are 0",
+        ),
+        (lambda: [(BYTES, Y, COUNT[:, None])], {}, r"one number for each of the \d+ examples"),
     ],
 )
 def test_batches_that_do_not_fit(x, settings, words):

@@ -47,14 +47,33 @@ def alike_labels(targets: Any, predicted: Any, name: str) -> tuple[Array, Array]
 
 
 def weights_of(sample_weight: Any, n: int) -> Array | None:
-    """Return a weight for each of n examples, or None if all count alike."""
+    """Return a weight for each of n examples, or None if all count alike.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ShapeError
+        If there is not one for each example.
+    ValueError
+        If one is below 0, nan or infinite.
+    """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, np.float64)
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{here()}sample_weight must be numbers, not {sample_weight!r}") from None
     if weights.shape != (n,):
         raise ShapeError(
             f"{here()}sample_weight must have one number for each of the {n} examples, shape "
             f"({n},), not {weights.shape}."
+        )
+    bad = ~((weights >= 0) & (weights < np.inf))
+    if np.any(bad):
+        k = int(np.argmax(bad))
+        raise ValueError(
+            f"{here()}sample_weight[{k}] is {weights[k]}, but weights are 0 or more, and finite."
         )
     return weights
 

@@ -17,20 +17,26 @@ from ..errors import DtypeError, ShapeError
 from ..tracing.sites import here
 from ..training.frames import as_array
 from ..training.stream import opener
+from .embedding import Embedding
+from .layer import Layer
 
 Array = np.ndarray[Any, Any]
 Prepare = Callable[[Any], tuple[Any, ...]]
 
+BLOCK = 4096  # rows that are looked at in one go
 
-def checked_inputs(x: Any, reads: np.dtype[Any], name: str) -> Array | Converted:
+
+def checked_inputs(x: Any, first: Layer, reads: np.dtype[Any], name: str) -> Array | Converted:
     """Return examples as an array of numbers, as it lies.
 
     Parameters
     ----------
     x : array, table of pandas or polars, or what `cr.data.convert` gave
         One example a row.
+    first : Layer
+        The first layer.
     reads : dtype
-        What the first layer reads: integers, or floats.
+        What it reads: integers, or floats.
     name : str
         How errors call it.
 
@@ -38,7 +44,16 @@ def checked_inputs(x: Any, reads: np.dtype[Any], name: str) -> Array | Converted
     ------
     DtypeError, ShapeError
         If the first layer cannot read it.
+    IndexError
+        If it is an `Embedding` that has no vector for one of the numbers.
     """
+    if x is None:
+        raise DtypeError(f"{here()}{name} is missing: give examples, one a row.")
+    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
+        raise DtypeError(
+            f"{here()}{name} is a {type(x).__name__}: give a plain array, with numbers in the "
+            "place of what is masked."
+        )
     array = x if isinstance(x, Converted) else as_array(x, name)
     integers = reads.kind == "i"
     if array.dtype.kind not in "fiub":
@@ -60,7 +75,26 @@ def checked_inputs(x: Any, reads: np.dtype[Any], name: str) -> Array | Converted
             f"{here()}{name} is of dtype {array.dtype}, but the first layer takes "
             f"integers: {name}.astype(int)."
         )
+    if isinstance(first, Embedding):
+        _check_numbers(first, array, name)
     return array
+
+
+def _check_numbers(layer: Embedding, x: Array | Converted, name: str) -> None:
+    """Check that there is a vector for each number; in the middle of an epoch no row is known."""
+    for begin in range(0, len(x), BLOCK):
+        block = np.asarray(x[begin : begin + BLOCK])
+        bad = (block < -layer.count) | (block >= layer.count)
+        if bad.any():
+            place = tuple(int(k) for k in np.argwhere(bad)[0])
+            where, number = ", ".join(map(str, (place[0] + begin, *place[1:]))), int(block[place])
+            remedy = "Number the things from 0 on."
+            if number > 0:
+                remedy = f"Write Embedding({int(block.max()) + 1}, {layer.features})."
+            raise IndexError(
+                f"{here()}{name}[{where}] is {number}, but {layer!r} has vectors for 0 to "
+                f"{layer.count - 1}. {remedy}"
+            )
 
 
 def read_as(x: Array | Converted, dtype: np.dtype[Any]) -> Array | Converted:
@@ -74,8 +108,8 @@ def first_unfit(x: Array | Converted) -> tuple[tuple[int, ...], float] | None:
     """Return where the first nan or infinity is, and which; None where there is none."""
     if x.dtype.kind != "f":
         return None
-    for first in range(0, len(x), 4096):
-        block = np.asarray(x[first : first + 4096])
+    for first in range(0, len(x), BLOCK):
+        block = np.asarray(x[first : first + BLOCK])
         bad = ~np.isfinite(block)
         if bad.any():
             place = tuple(int(k) for k in np.argwhere(bad)[0])
@@ -135,5 +169,6 @@ def checked_pair(data: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise TypeError(
             f"{here()}{name} must be (x, y) or (x, y, sample_weight), not a {type(data).__name__}"
+            + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
         )
     return tuple(data)

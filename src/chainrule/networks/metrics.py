@@ -10,7 +10,7 @@ To add one: a function `(targets, predicted, *, sample_weight=None)` in `class_m
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -111,6 +111,29 @@ def metric_of(metric: Any) -> Metric:
         f"{here()}a metric must be one of {', '.join(METRICS)}, or a function of targets and "
         f"predictions, not {metric!r}"
     )
+
+
+def metrics_of(metrics: Any) -> list[Metric]:
+    """Return the metrics that a person lists, or the only one.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known, or if two have the same name, or one that of the cost.
+    TypeError
+        For anything else.
+    """
+    if isinstance(metrics, (str, Metric)) or not isinstance(metrics, Iterable):
+        metrics = (metrics,)
+    found = [metric_of(one) for one in metrics]
+    names = ["cost", *(one.name for one in found)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{here()}two numbers would be called {name!r}. Name each metric once; a function "
+                "of your own is called by its __name__."
+            )
+    return found
 
 
 METRICS: dict[str, Metric] = {

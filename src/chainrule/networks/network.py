@@ -16,6 +16,7 @@ from ..differentiate.transforms import grad
 from ..errors import DtypeError
 from ..tracing.sites import for_users, here
 from ..tracing.traced import Traced
+from ..training.batches import generator_of
 from ..training.history import History
 from ..training.result import FitState
 from ..training.steps import DEFAULT_MACHINE
@@ -29,7 +30,7 @@ from .layer import Shape
 from .objective import mean_cost
 from .onnx_file import export
 from .scores import Scores
-from .targets import checked_targets
+from .targets import check_lengths, checked_targets
 from .training import train
 
 Array = np.ndarray[Any, Any]
@@ -99,7 +100,7 @@ class Network:
         self.cost: Cost = cost_of(cost)
         self.l1, self.l2 = checked_strength(l1, "l1"), checked_strength(l2, "l2")
         self.dtype = checked_dtype(dtype)
-        self.generator = np.random.default_rng(seed)
+        self.generator = generator_of(seed)
         self.parameters, self.carried = forward.begun(self.layers, self.generator, self.dtype)
         self.history = History()
         self.notes: dict[str, Any] = {}
@@ -159,7 +160,8 @@ class Network:
         validation_fraction : float
             Instead: which part of the examples to hold out, between 0 and 1, drawn by the seed.
         sample_weight : array, shape (n,), optional
-            How much each example counts; >= 0. Weights are scaled to a mean of 1.
+            How much each example counts, in its part of `validation_fraction` too; >= 0. Weights
+            are scaled to a mean of 1.
         class_weight : dict or "balanced", optional
             How much each class counts, by its label.
         metrics : sequence of str or callable, optional
@@ -274,8 +276,8 @@ class Network:
         `cr.trace(net.cost_at, x, y)` shows the circuit; it is as `evaluate` has it, not as
         training does: dropout is off.
         """
-        cost, shape = self._settled(x, y)
-        return mean_cost(cost, self._ask(x), checked_targets(cost, y, shape, self.dtype))
+        cost, targets = self._settled(x, y)
+        return mean_cost(cost, self._ask(x), targets)
 
     @for_users
     def input_gradient(self, x: Any, y: Any = None) -> Array:
@@ -295,11 +297,11 @@ class Network:
         """
         if self.layers[0].reads_integers:
             raise DtypeError(f"{here()}the first layer takes integers, which have no gradient")
-        x = np.asarray(checked_inputs(x, self.reads, "x")).astype(self.dtype, copy=False)
+        examples = checked_inputs(x, self.layers[0], self.reads, "x")
+        x = np.asarray(examples).astype(self.dtype, copy=False)
         if y is None:
             y = self.predict(x)
-        cost, shape = self._settled(x, y)
-        targets = checked_targets(cost, y, shape, self.dtype)
+        cost, targets = self._settled(x, y)
         layers = forward.without_link(self.layers, cost.link)
 
         def total(inputs: Any) -> Any:
@@ -367,17 +369,20 @@ class Network:
         """The dtype that the first layer reads: integers for an embedding, else the network's."""
         return np.dtype(np.int64) if self.layers[0].reads_integers else self.dtype
 
-    def _settled(self, x: Any, y: Any) -> tuple[Cost, Shape]:
-        """Return the cost as these targets have it, and the shape of one example's outputs."""
+    def _settled(self, x: Any, y: Any) -> tuple[Cost, Any]:
+        """Return the cost as these targets have it, and the targets as it takes them."""
         shape = forward.shape_through(self.layers, tuple(np.shape(x)[1:]))
-        return self.cost.for_targets(getattr(y, "_value", y), shape), shape
+        cost = self.cost.for_targets(getattr(y, "_value", y), shape)
+        targets = checked_targets(cost, y, shape, self.dtype)
+        check_lengths(x, targets)
+        return cost, targets
 
     def _ask(self, x: Any, *, with_link: bool = False) -> Any:
         layers = self.layers if with_link else forward.without_link(self.layers, self.cost.link)
         if isinstance(x, Traced):
             forward.shape_through(layers, x.shape[1:])
             return forward.predict(layers, self.parameters, self.carried, x)
-        array = checked_inputs(x, self.reads, "x")
+        array = checked_inputs(x, self.layers[0], self.reads, "x")
         forward.shape_through(layers, array.shape[1:])
         asking = self._asking.get(with_link)
         if asking is None:

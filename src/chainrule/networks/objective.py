@@ -10,6 +10,7 @@ import numpy as np
 from ..circuit.tree import flatten
 from ..errors import ShapeError
 from ..tracing.sites import here
+from .comparing import weights_of
 from .costs import Cost
 from .forward import Layers, train
 from .targets import as_labels
@@ -105,22 +106,15 @@ def example_weights(
     if sample_weight is None and class_weight is None:
         return None
     n = len(targets)
-    weights = np.ones(n)
-    if sample_weight is not None:
-        weights = np.asarray(sample_weight, np.float64)
-        if weights.shape != (n,):
-            raise ShapeError(
-                f"{here()}sample_weight must have one number for each of the {n} examples, shape "
-                f"({n},), not {weights.shape}."
-            )
-        if not np.all(np.isfinite(weights)) or np.any(weights < 0):
-            raise ValueError(f"{here()}sample_weight must be finite and 0 or more")
+    checked = weights_of(sample_weight, n)
+    weights = np.ones(n) if checked is None else checked
     if class_weight is not None:
         weights = weights * _of_classes(targets, class_weight, classifies)
-    mean = float(np.mean(weights))
-    if not mean > 0.0:
+    largest = float(np.max(weights))
+    if not largest > 0.0:
         raise ValueError(f"{here()}all weights are 0: no example would count")
-    made: Array = (weights / mean).astype(dtype)
+    weights = weights / largest  # first, so that no sum overflows
+    made: Array = (weights / np.mean(weights)).astype(dtype)
     return made
 
 
@@ -145,9 +139,12 @@ def _of_classes(targets: Array, class_weight: Any, classifies: bool) -> Array:
             f"{here()}class_weight names {strange[0]!r}, but the labels are "
             f"{', '.join(map(str, classes[:20]))}."
         )
-    each = np.array([float(class_weight.get(int(label), 1.0)) for label in classes])
+    try:
+        each = np.array([float(class_weight.get(int(label), 1.0)) for label in classes])
+    except (TypeError, ValueError):
+        raise TypeError(f"{here()}class_weight must hold numbers, not {class_weight!r}") from None
     if not np.all(np.isfinite(each)) or np.any(each < 0):
-        raise ValueError(f"{here()}class_weight must be finite and 0 or more")
+        raise ValueError(f"{here()}class_weight must be finite and 0 or more, not {class_weight!r}")
     chosen: Array = each[places]
     return chosen
 

@@ -12,9 +12,9 @@ from ..tracing.sites import here
 from . import forward
 from .asking import Asking
 from .inputs import checked_inputs
-from .metrics import metric_of
+from .metrics import metrics_of
 from .objective import example_weights
-from .targets import checked_targets, truth_of
+from .targets import check_lengths, checked_targets, truth_of
 
 if TYPE_CHECKING:
     from .network import Network
@@ -43,15 +43,15 @@ class Scores:
     ) -> None:  # fmt: skip
         names = (f"{name}[0]", f"{name}[1]") if name else ("x", "y")
         self._reads = net.reads
-        self._x = checked_inputs(x, net.reads, names[0])
-        shape = forward.shape_through(net.layers, self._x.shape[1:])
+        self._x = checked_inputs(x, net.layers[0], net.reads, names[0])
+        try:
+            shape = forward.shape_through(net.layers, self._x.shape[1:])
+        except ShapeError as reason:
+            said = str(reason).removeprefix(here())
+            raise ShapeError(f"{here()}{name}{': ' if name else ''}{said}") from None
         self._cost = net.cost.for_targets(y, shape)
         self._y = checked_targets(self._cost, y, shape, net.dtype, name=names[1])
-        if len(self._y) != len(self._x):
-            raise ShapeError(
-                f"{here()}{names[0]} has {len(self._x)} rows and {names[1]} has {len(self._y)}: "
-                "they must have one row for each example."
-            )
+        check_lengths(self._x, self._y, *names)
         self._weights = example_weights(
             self._y, sample_weight, None, np.float64, self._cost.classifies
         )
@@ -59,9 +59,7 @@ class Scores:
             metrics = ("accuracy",) if self._cost.classifies else ("r2",)
             if self._cost.is_own and not self._cost.classifies and self._y.shape[1:] != shape:
                 metrics = ()  # three quantiles of one number, say: no error can be taken of those
-        elif isinstance(metrics, str) or callable(metrics):
-            metrics = (metrics,)
-        self._metrics = [metric_of(one) for one in metrics]
+        self._metrics = metrics_of(metrics)
         self._asking = Asking(forward.without_link(net.layers, self._cost.link))
         self._truth = truth_of(self._cost, self._y)
 

@@ -105,6 +105,21 @@ def check_outputs(cost: Cost, outputs: Shape) -> None:
         raise ShapeError(f"{here()}the cost {cost.name} needs an axis of classes in the outputs")
 
 
+def check_lengths(x: Any, targets: Any, x_name: str = "x", y_name: str = "y") -> None:
+    """Check that there is one target for each example.
+
+    Raises
+    ------
+    ShapeError
+        If there are more or fewer.
+    """
+    if len(x) != len(targets):
+        raise ShapeError(
+            f"{here()}{x_name} has {len(x)} rows and {y_name} has {len(targets)}: they must have "
+            "one row for each example. Is one of them transposed?"
+        )
+
+
 def check_several_classes(cost: Cost, targets: Array, *, name: str = "y") -> None:
     """Check that there is something to tell apart in what is learned from.
 
@@ -172,6 +187,10 @@ def truth_of(cost: Cost, targets: Array) -> Array:
 
 def _plain(y: Any, name: str) -> Array:
     """Return targets as an array of finite numbers or truth values, with rows."""
+    if y is None:
+        raise DtypeError(
+            f"{here()}{name} is missing: give what is wanted for each example, such as fit(x, y)."
+        )
     if isinstance(y, (np.ma.MaskedArray, np.matrix)) or hasattr(y, "tocsr"):
         raise DtypeError(
             f"{here()}{name} is a {type(y).__name__}: give a plain array, without the rows that "
@@ -187,12 +206,16 @@ def _plain(y: Any, name: str) -> Array:
     kind = array.dtype.kind
     if kind in "US" or (kind == "O" and array.size and isinstance(array.flat[0], (str, bytes))):
         word = repr(str(array.flat[0])[:40]) if array.size else "none"
-        remedy = f"{name}.astype(float)" if _are_numbers(array) else _NUMBERING
+        remedy = _as_numbers(array, name) or _NUMBERING
         raise DtypeError(f"{here()}{name} holds words, such as {word}: {remedy}.")
     if kind not in "fiub":
         what = f"objects ({type(array.flat[0]).__name__})" if kind == "O" and array.size else kind
         what = what if kind == "O" else str(array.dtype)
-        raise DtypeError(f"{here()}{name} is of dtype {what}: give integers, floats or booleans.")
+        remedy = _as_numbers(array, name) if kind == "O" else ""
+        raise DtypeError(
+            f"{here()}{name} is of dtype {what}: give integers, floats or booleans"
+            f"{', ' if remedy else ''}{remedy}."
+        )
     if array.ndim == 0:
         raise ShapeError(
             f"{here()}{name} is the single number {array}: give an array, a row for each example."
@@ -208,12 +231,15 @@ def _plain(y: Any, name: str) -> Array:
     return array
 
 
-def _are_numbers(words: Array) -> bool:
-    try:
-        words.astype(float)
-    except ValueError:
-        return False
-    return True
+def _as_numbers(array: Array, name: str) -> str:
+    """Return what makes numbers of words or objects, or nothing if they are none."""
+    for kind in (int, float):
+        try:
+            if np.all(array.astype(kind) == array.astype(float)):
+                return f"{name}.astype({kind.__name__})"
+        except (TypeError, ValueError, OverflowError):
+            continue
+    return ""
 
 
 def _classes(cost: Cost, array: Array, outputs: Shape, dtype: Any, name: str) -> Array:
@@ -315,7 +341,12 @@ def _shaped(array: Array, outputs: Shape, name: str) -> Array:
         remedy = f" Give the last layer one output, or {name} {outputs[-1] if outputs else 1} "
         remedy += "columns; labels are for cost='softmax_cross_entropy'."
     elif array.ndim == 2 and len(outputs) == 1:
-        remedy = f" Give the last layer {array.shape[1]} outputs."
+        count = array.shape[1]
+        remedy = f" Give the last layer {'one output' if count == 1 else f'{count} outputs'}."
+        if count == 1 and array.dtype.kind in "iu":
+            remedy += f" If these are labels: {name}[:, 0]."
+        elif len(array) == 1 and outputs == (1,):
+            remedy += f" If these are {count} examples: {name}[0]."
     raise ShapeError(
         f"{here()}{name} has shape {array.shape}, but the network's outputs are of shape "
         f"{_spelt(outputs)}{also}.{remedy}"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NonFiniteCostError, ShapeError
+from ..errors import NonFiniteCostError
 from ..tracing.sites import here
+from ..training.batches import generator_of, whole
 from ..training.checkpoint import load_fit, load_metadata, save_fit
 from ..training.fit import fit
 from ..training.history import History
@@ -20,12 +21,14 @@ from ..training.optimizers import Adam
 from ..training.result import FitResult, FitState
 from ..training.stream import is_stream
 from . import forward
+from .comparing import weights_of
 from .costs import Cost
 from .files import check_same, record
 from .inputs import Prepared, checked_inputs, checked_pair, first_unfit, read_as
+from .metrics import metrics_of
 from .objective import example_weights, objective
 from .scores import Scores
-from .targets import check_several_classes, checked_targets
+from .targets import check_lengths, check_several_classes, checked_targets
 
 if TYPE_CHECKING:
     from .network import Network
@@ -59,6 +62,10 @@ def train(
     """Train a network; the settings are those of `Network.fit`."""
     data: Any
     scores = None
+    seed = net.generator if seed is None else seed
+    generator = generator_of(seed)
+    if metrics is not None:
+        metrics = metrics_of(metrics)
     if is_stream(x):
         _check_for_streams(y, validation_fraction, sample_weight, class_weight)
         data, cost = _stream(net, x)
@@ -71,9 +78,11 @@ def train(
         data = (inputs, targets) if weights is None else (inputs, targets, weights)
         if validation_fraction and validation_data is None:
             held_out, kept = _split(len(inputs), validation_fraction, seed)
-            scores = Scores(net, inputs[held_out], targets[held_out], metrics=metrics)
+            own = None if sample_weight is None else np.asarray(sample_weight)[held_out]
+            scores = Scores(net, inputs[held_out], targets[held_out], own, metrics=metrics)
             data = tuple(array[kept] for array in data)
-        size = None if batch_size is None else min(batch_size, len(data[0]))
+        size = None if batch_size is None else whole(batch_size, "batch_size", 1)
+        size = None if size is None else min(size, len(data[0]))
     net.cost = cost
     _warn_of_squashed_logits(net)
     if validation_data is not None:
@@ -101,7 +110,7 @@ def train(
             validation=None if scores is None else scores.held_out(carries, net.carried),
             early_stopping=early_stopping,
             callback=callbacks or None,
-            seed=net.generator if seed is None else seed,
+            seed=generator,
             state=state,
             **settings | _threads(net, data, size, **settings),
         )
@@ -130,15 +139,11 @@ def _threads(
 
 def _pair(net: Network, x: Any, y: Any) -> tuple[Any, Array, Cost]:
     """Return examples and targets as training takes them, and the cost as the targets have it."""
-    inputs = checked_inputs(x, net.reads, "x")
+    inputs = checked_inputs(x, net.layers[0], net.reads, "x")
     outputs = forward.shape_through(net.layers, inputs.shape[1:])
     cost = net.cost.for_targets(y, outputs)
     targets = checked_targets(cost, y, outputs, net.dtype)
-    if len(targets) != len(inputs):
-        raise ShapeError(
-            f"{here()}x has {len(inputs)} rows and y has {len(targets)}: they must have one row "
-            "for each example. Is one of them transposed?"
-        )
+    check_lengths(inputs, targets)
     return read_as(inputs, net.reads), targets, cost
 
 
@@ -151,8 +156,8 @@ def _stream(net: Network, x: Any) -> tuple[Any, Cost]:
     def prepared(batch: Any) -> tuple[Any, ...]:
         batch = checked_pair(batch, "a batch")
         inputs, targets, _ = _pair(net, *batch[:2])
-        weights = [np.asarray(one, net.dtype) for one in batch[2:]]
-        return np.asarray(inputs), targets, *weights
+        weights = (weights_of(one, len(targets)) for one in batch[2:])
+        return np.asarray(inputs), targets, *(np.asarray(one, net.dtype) for one in weights)
 
     batches.prepare = prepared
     return batches.stream(), cost
@@ -248,9 +253,9 @@ def _listed(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def _split(n: int, fraction: float, seed: Any) -> tuple[Array, Array]:
+def _split(n: int, fraction: Any, seed: Any) -> tuple[Array, Array]:
     """Return the rows that are held out and those that are learned from, drawn by a seed."""
-    if not 0.0 < fraction < 1.0:
+    if isinstance(fraction, str) or not 0.0 < fraction < 1.0:
         raise ValueError(f"{here()}validation_fraction must be between 0 and 1, not {fraction!r}")
     count = round(fraction * n)
     if not 0 < count < n:
@@ -259,5 +264,6 @@ def _split(n: int, fraction: float, seed: Any) -> tuple[Array, Array]:
             f"{'none to hold out' if not count else 'none to learn from'}."
         )
     # An integer seed, or 0: whoever resumes must hold out the same examples again.
-    order = np.random.default_rng(seed if isinstance(seed, int) else 0).permutation(n)
+    seed = seed if isinstance(seed, (int, np.integer)) else 0
+    order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[:count]), np.sort(order[count:])

@@ -149,6 +149,23 @@ class Orders:
             self._generator.bit_generator.state = state
 
 
+def generator_of(seed: Any) -> np.random.Generator:
+    """Return the generator of a seed; one that is a generator already is taken as it stands.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no seed.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as reason:
+        raise type(reason)(
+            f"{here()}seed must be a whole number, 0 or more, a numpy.random.Generator or None, "
+            f"not {seed!r}"
+        ) from None
+
+
 def generator_at(position: dict[str, Any]) -> np.random.Generator:
     """Return a generator that stands where another stood."""
     kind = getattr(np.random, position["bit_generator"])
