@@ -89,6 +89,12 @@ def test_a_function_of_ones_own():
     assert_gradients(weighted(lambda x: layer({}, x), X.shape), X)
 
 
+def test_settings_of_numpys_do_not_widen():
+    layer = Activation({"name": "elu", "alpha": np.float64(0.5)})
+    assert layer({}, np.array([-1.0], np.float32)).dtype == np.float32
+    assert type(layer.activation["alpha"]) is float
+
+
 @pytest.mark.parametrize(
     ("given", "kind", "said"),
     [
@@ -96,6 +102,7 @@ def test_a_function_of_ones_own():
         ("sigmod", ValueError, "Did you mean 'sigmoid'?"),
         ({"name": "elu", "alfa": 1.0}, ValueError, "no setting 'alfa'. Did you mean 'alpha'? It"),
         ({"name": "relu", "slope": 1.0}, ValueError, "has no setting 'slope'. It has none."),
+        ({"name": "elu", "alpha": "big"}, TypeError, "elu: alpha must be a number, not 'big'"),
         (3, TypeError, "an activation must be one of identity, linear, sigmoid"),
         (Activation, TypeError, "or a function, not"),
     ],

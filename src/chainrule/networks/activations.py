@@ -117,12 +117,16 @@ def checked_activation(activation: Any) -> Any:
         name = checked_activation(activation["name"])
         settings = {key: value for key, value in activation.items() if key != "name"}
         known = [key for key in inspect.signature(ACTIVATIONS[name]).parameters if key != "x"]
-        for key in settings:
+        for key, value in settings.items():
             if key not in known:
                 raise ValueError(
                     f"{here()}the activation {name} has no setting {key!r}."
                     f"{did_you_mean(key, known)} It has {', '.join(known) or 'none'}."
                 )
+            if not isinstance(value, (bool, int, float, np.number)):
+                raise TypeError(f"{here()}{name}: {key} must be a number, not {value!r}")
+            if isinstance(value, np.generic):
+                settings[key] = value.item()  # a Python number, which does not widen float32
         return {"name": name, **settings} if settings else name
     if callable(activation) and not isinstance(activation, type):
         try:
