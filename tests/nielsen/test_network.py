@@ -30,7 +30,7 @@ AFTER_W1 = [
     [0.23880724427504788, -0.41744972834078337],
     [-0.4376240254426786, 0.6190429767889885],
 ]
-AFTER_B1 = [-0.01218877613563576, 0.04275587076234461, 0.0078087966966979]
+AFTER_B1 = [-0.01218877613563576, 0.04275587076234461, 0.0078087966967979]
 AFTER_W2 = [0.6519116851096747, -0.846046032070213, 0.813924855082248]
 AFTER_B2 = -0.08045984582143725
 
@@ -77,8 +77,9 @@ def test_backprop_summed_over_the_mini_batch():
         [0.0407951704833014, 0.01163315222718888],
         [-0.04158398303821426, -0.01269531785932561],
     ]
-    close(nabla_b, [b1, [[0.08030656388095817]]])
-    close(nabla_w, [w1, [[0.03205887659355019, 0.03069735471347533, 0.05738342994516801]]])
+    close(nabla_b, [b1, [[0.08030656388095817]]], rtol=1e-14)
+    w2 = [[0.03205887659355019, 0.03069735471347533, 0.05738342994516801]]
+    close(nabla_w, [w1, w2], rtol=1e-14)
 
 
 @pytest.mark.parametrize("way", ["update_mini_batch", "SGD"])
@@ -88,8 +89,8 @@ def test_one_update(way):
         net.SGD(EXAMPLE, 1, 2, 3.0)
     else:
         net.update_mini_batch(EXAMPLE, 3.0)
-    close(net.biases, [[[b] for b in AFTER_B1], [[AFTER_B2]]])
-    close(net.weights, [AFTER_W1, [AFTER_W2]])
+    close(net.biases, [[[b] for b in AFTER_B1], [[AFTER_B2]]], rtol=1e-14)
+    close(net.weights, [AFTER_W1, [AFTER_W2]], rtol=1e-14)
 
 
 def test_cost_derivative():
@@ -264,6 +265,18 @@ def test_a_dead_output_that_wins_now_and_then_is_named():
     assert dead_outputs(outputs, examples) == []
 
 
+def test_one_class_only_is_named(capsys):
+    data = by_hand.columns(np.random.default_rng(0), 20, 4, 3)
+    ones = [(x, 1) for x, _ in data]
+    net = Network([4, 3], seed=0)
+    net.SGD(ones, 1, 5, 1.0)
+    said = "training_data holds one class only, 1, in all 20 examples: there is nothing to tell"
+    assert net.notes[0].startswith(said)
+    assert said in capsys.readouterr().out
+    net.SGD(ones[:1], 1, 5, 1.0)  # one example may be learned by heart
+    assert net.notes == []
+
+
 def test_what_is_no_class_is_not_called_dead():
     rng = np.random.default_rng(0)
     data = [(rng.normal(size=(4, 1)), rng.uniform(size=(3, 1))) for _ in range(20)]
@@ -326,9 +339,16 @@ GOOD = (np.zeros((4, 1)), np.zeros((3, 1)))
         ([(GOOD[0], 3)], ValueError, "[0][1] is the label 3, but the network's 3 outputs have the "
          "labels 0 to 2."),
         ([(GOOD[0], -1)], ValueError, "is the label -1"),
-        ([(GOOD[0], 1.0)], DtypeError, "[0][1] is 1.0 (float64), but a label is an integer"),
-        ([(GOOD[0], "1")], DtypeError, "[0][1] is '1' (<U1), but a label is an integer"),
+        ([(GOOD[0], 1.0)], DtypeError, "[0][1] is 1.0 (float64), but a label is an integer. Write "
+         "int(1.0); or, for what a network's only output is to give, np.array([[1.0]])."),
+        ([(GOOD[0], "1")], DtypeError, "[0][1] is '1' (<U1), but a label is an integer. Number the "
+         "classes from 0 on."),
         ([(GOOD[0], True)], DtypeError, "[0][1] is True (bool), but a label is an integer"),
+        ((np.zeros((5, 4)), np.zeros(5)), ShapeError, "training_data[0] must be a pair (x, y), not "
+         "an array of float64. From arrays with one row an example: [(x.reshape(-1, 1), y) for"),
+        ([GOOD, (np.full((4, 1), np.nan), GOOD[1])], ValueError, "[1][0] holds nan, from which "
+         "nothing can be learned: leave this example out, or mend it."),
+        ([(GOOD[0], np.array([[0.0], [np.inf], [0.0]]))], ValueError, "[0][1] holds inf"),
         ([GOOD, (GOOD[0], 1)], ShapeError, "[0][1] is of shape (3, 1), but others are labels"),
         ([(np.full((4, 1), "a"), 1)], DtypeError, "[0][0] must be an array of numbers, not an arr"),
         ([(np.zeros((4, 1), complex), 1)], DtypeError, "[0][0] must be an array of numbers"),
@@ -365,8 +385,13 @@ def test_sizes_that_cannot_be_meant(sizes):
 
 def test_other_things_that_cannot_be_meant():
     net = Network([4, 3])
-    with pytest.raises(TypeError, match="dtype must be float64 or float32, not int64"):
-        Network([4, 3], dtype="int64")
+    for dtype in ("int64", "nonsense"):
+        with pytest.raises(DtypeError, match=f"dtype must be 'float64' or 'float32', not '{dtype}"):
+            Network([4, 3], dtype=dtype)
+    with pytest.raises(TypeError, match=r"seed must be a whole number, 0 or more, .* not 'today'"):
+        Network([4, 3], seed="today")
+    with pytest.raises(DtypeError, match="feedforward takes numbers, not <U1"):
+        net.feedforward(np.full((4, 1), "a"))
     with pytest.raises(ShapeError, match=r"column vector of shape \(4, 1\), not \(4,\). Write"):
         net.feedforward(np.zeros(4))
     net.weights = [np.zeros((4, 3))]
@@ -376,9 +401,10 @@ def test_other_things_that_cannot_be_meant():
 
 def test_an_infinite_cost_leaves_the_network_as_it_was():
     net = Network([4, 3], seed=0)
-    before = as_parameters(net)
+    net.weights[0][1, 2] = np.nan
+    before = copy.deepcopy(as_parameters(net))
     with pytest.raises(NonFiniteCostError, match="the cost became nan in epoch 1"):
-        net.SGD([GOOD, (np.full((4, 1), np.nan), GOOD[1])], 1, 1, 1.0)
+        net.SGD([GOOD, GOOD], 1, 1, 1.0)
     close(as_parameters(net), before, rtol=0.0)
 
 

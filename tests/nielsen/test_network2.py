@@ -40,6 +40,14 @@ def made(count, seed=5):
 # ------------------------------------------------------------------ costs
 
 
+def test_slope_of_the_sigmoid():
+    """The book's module has it, for a `delta` of one's own; e^-z far out, not 0."""
+    found = network2.sigmoid_prime(np.array([[-2.0], [0.0], [2.0], [40.0]]))
+    slope = 0.10499358540350651  # e^-2 / (1 + e^-2)^2
+    expected = [slope, 0.25, slope, 4.248354255291589e-18]
+    np.testing.assert_allclose(found.ravel(), expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize("cost", COSTS.values())
 def test_delta_is_the_gradient_of_fn_at_the_weighted_inputs(cost):
     z, y = np.array([[-2.0], [0.5], [3.0]]), np.array([[0.0], [1.0], [0.25]])
@@ -219,7 +227,7 @@ def test_initialisers():
 def test_vectorized_result():
     assert network2.vectorized_result(3).ravel().tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     assert network2.vectorized_result(1, 2).shape == (2, 1)
-    for j in (-1, 10):
+    for j in (-1, 10, 3.5, "3"):
         with pytest.raises(ValueError, match="10 classes have the labels 0 to 9"):
             network2.vectorized_result(j)
 

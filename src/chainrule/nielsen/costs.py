@@ -15,6 +15,17 @@ from ..functions import sigmoid, softplus
 from ..tracing.sites import here
 
 
+def sigmoid_prime(z: Any) -> Any:
+    """Return the slope of the sigmoid, which a cost's own `delta` may need.
+
+    Examples
+    --------
+    >>> float(sigmoid_prime(0.0))
+    0.25
+    """
+    return sigmoid(z) * sigmoid(-z)  # not 1 - sigmoid(z), which is 0 from z = 37 on
+
+
 class QuadraticCost:
     """Half the squared distance from what was wanted (the book's eq. 6, for one example)."""
 
@@ -32,7 +43,7 @@ class QuadraticCost:
     @staticmethod
     def delta(z: Any, a: Any, y: Any) -> Any:
         """Return the gradient at the weighted inputs `z` of the outputs `a`."""
-        return (a - y) * (a * sigmoid(-z))  # sigmoid(-z), not 1 - a: which is 0 from z = 37 on
+        return (a - y) * sigmoid_prime(z)
 
 
 class CrossEntropyCost:

@@ -19,10 +19,11 @@ import numpy as np
 
 from ..differentiate.compiled import compile
 from ..differentiate.transforms import value_and_grad
-from ..errors import NonFiniteCostError, ShapeError
+from ..errors import DtypeError, NonFiniteCostError, ShapeError
 from ..functions import sigmoid
 from ..tracing.sites import for_users, here
-from ..training.batches import whole
+from ..tracing.traced import Traced
+from ..training.batches import generator_of, whole
 from ..training.fit import fit
 from ..training.history import History
 from .costs import checked_cost, total
@@ -63,10 +64,8 @@ class SigmoidLayers:
         self.sizes = _checked_sizes(sizes)
         self.num_layers = len(self.sizes)
         self.cost = checked_cost(cost)
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float64, np.float32):
-            raise TypeError(f"{here()}dtype must be float64 or float32, not {self.dtype}")
-        self._generator = np.random.default_rng(seed)
+        self.dtype = _checked_dtype(dtype)
+        self._generator = generator_of(seed)
         self.history = History()
 
     @property
@@ -102,8 +101,8 @@ class SigmoidLayers:
 
         Raises
         ------
-        ShapeError
-            If `a` is no column of the network's inputs.
+        ShapeError, DtypeError
+            If `a` is no column of the network's inputs, or not of numbers.
         """
         shape = np.shape(a)
         if len(shape) != 2 or shape[0] != self.sizes[0]:
@@ -111,6 +110,8 @@ class SigmoidLayers:
                 f"{here()}feedforward takes a column vector of shape ({self.sizes[0]}, 1), not "
                 f"{shape}." + (" Write .reshape(-1, 1)." if shape == (self.sizes[0],) else "")
             )
+        if not isinstance(a, Traced) and np.asarray(a).dtype.kind not in "fiub":
+            raise DtypeError(f"{here()}feedforward takes numbers, not {np.asarray(a).dtype}")
         return sigmoid(_weighted(*self._checked(), a))
 
     @for_users
@@ -202,10 +203,21 @@ class SigmoidLayers:
         if result.interrupted:
             print(f"Stopped by Ctrl-C after {result.epochs} epochs")
 
-    def _tell(self, dead: Sequence[DeadOutput]) -> None:
-        for output in dead:
-            self.notes.append(str(output))
-            print(f"Note: {output}")
+    def _tell(self, training: Examples, dead: Sequence[DeadOutput]) -> None:
+        """Note and print what a person should know of the training that has just ended."""
+        notes = [str(output) for output in dead]
+        if self.sizes[-1] > 1 and len(training) > 1 and training.has_classes:
+            labels = training.labels
+            if (labels == labels[0]).all():
+                notes.insert(
+                    0,
+                    f"training_data holds one class only, {labels[0]}, in all {len(training)} "
+                    "examples: there is nothing to tell apart. Give examples of two classes or "
+                    "more.",
+                )
+        self.notes.extend(notes)
+        for note in notes:
+            print(f"Note: {note}")
 
     def _layers(self) -> Layers:
         biases, weights = self._checked()
@@ -310,6 +322,16 @@ def _checked_sizes(sizes: Any) -> list[int]:
             f"{here()}sizes must be two or more whole numbers of neurons, such as [784, 30, 10], "
             f"not {sizes!r}"
         )
+    return found
+
+
+def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found not in (np.float64, np.float32):
+        raise DtypeError(f"{here()}dtype must be 'float64' or 'float32', not {dtype!r}")
     return found
 
 

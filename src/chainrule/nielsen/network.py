@@ -10,9 +10,11 @@ import numpy as np
 from ..differentiate.transforms import grad
 from ..functions import sigmoid
 from ..tracing.sites import for_users
-from .costs import QuadraticCost
+from .costs import QuadraticCost, sigmoid_prime
 from .layers import WATCHED, Layers, Pairs, SigmoidLayers, correct, weighted_of
 from .saturation import DeadOutput, dead_outputs
+
+__all__ = ["Network", "QuadraticCost", "sigmoid", "sigmoid_prime"]
 
 
 class Network(SigmoidLayers):
@@ -42,7 +44,8 @@ class Network(SigmoidLayers):
         Of the last `SGD`: by epoch the mean `"cost"` of the training examples as they came, with
         test data how many were `"correct"`, how many `"dead_outputs"` there were, and `"seconds"`.
     notes : list of str
-        What the last `SGD` has to say: one note for each output that was dead at its end.
+        What the last `SGD` has to say: one note for each output that was dead at its end, and one
+        if all of the training examples were of one class.
 
     Notes
     -----
@@ -124,7 +127,7 @@ class Network(SigmoidLayers):
             return False
 
         self._train(training, epochs, mini_batch_size, eta, 0.0, look, after)
-        self._tell(dead)
+        self._tell(training, dead)
 
     @for_users
     def update_mini_batch(self, mini_batch: Pairs, eta: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..functions import sigmoid
 from ..tracing.sites import for_users, here
 from ..training.batches import whole
-from .costs import CrossEntropyCost, QuadraticCost, checked_cost, name_of, total
+from .costs import CrossEntropyCost, QuadraticCost, checked_cost, name_of, sigmoid_prime, total
 from .files import read_network, write_network
 from .layers import WATCHED, Layers, Pairs, SigmoidLayers, correct, number, weighted_of
 from .pairs import Array, Examples
@@ -22,6 +22,8 @@ __all__ = [
     "Network",
     "QuadraticCost",
     "load",
+    "sigmoid",
+    "sigmoid_prime",
     "vectorized_result",
 ]
 
@@ -53,7 +55,7 @@ class Network(SigmoidLayers):
         regularisation; what was monitored, under the names of the four lists; how many
         `"dead_outputs"` there were; and `"seconds"`.
     notes : list of str
-        What the last `SGD` has to say: one note for each output that was dead at its end.
+        What the last `SGD` has to say, as in `network.Network`.
 
     Notes
     -----
@@ -186,7 +188,7 @@ class Network(SigmoidLayers):
             return False
 
         self._train(training, epochs, mini_batch_size, eta, lmbda, look, after)
-        self._tell(dead)
+        self._tell(training, dead)
         return (
             costs["evaluation"],
             accuracies["evaluation"],
@@ -273,7 +275,7 @@ def vectorized_result(j: int, classes: int = 10) -> Array:
     >>> vectorized_result(2, 4).ravel()
     array([0., 0., 1., 0.])
     """
-    if not 0 <= j < classes:
+    if not hasattr(j, "__index__") or not 0 <= j < classes:
         raise ValueError(f"{here()}{classes} classes have the labels 0 to {classes - 1}, not {j}")
     column = np.zeros((classes, 1))
     column[j] = 1.0

@@ -14,6 +14,8 @@ from ..tracing.sites import here
 
 Array = np.ndarray[Any, Any]
 
+_FROM_ARRAYS = "From arrays with one row an example: [(x.reshape(-1, 1), y) for x, y in zip(X, Y)]."
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -86,7 +88,7 @@ def read(pairs: Iterable[Any], sizes: Sequence[int], dtype: Any, what: str) -> E
     DtypeError
         If one is not of numbers.
     ValueError
-        If a label is not one of the outputs.
+        If a label is not one of the outputs, or a number is nan or infinite.
     """
     found = _listed(pairs, what)
     columns = [x if type(x) is np.ndarray else np.asarray(x) for x, _ in found]
@@ -100,8 +102,8 @@ def read(pairs: Iterable[Any], sizes: Sequence[int], dtype: Any, what: str) -> E
 def _listed(pairs: Iterable[Any], what: str) -> list[Any]:
     if isinstance(pairs, np.ndarray) or not isinstance(pairs, Iterable):
         raise TypeError(
-            f"{here()}{what} must be a list of pairs (x, y), not {type(pairs).__name__}. From "
-            f"arrays with one row an example: [(x.reshape(-1, 1), y) for x, y in zip(X, Y)]."
+            f"{here()}{what} must be a list of pairs (x, y), not {type(pairs).__name__}. "
+            f"{_FROM_ARRAYS}"
         )
     found = list(pairs)
     if not found:
@@ -111,7 +113,10 @@ def _listed(pairs: Iterable[Any], what: str) -> list[Any]:
         )
     for k, pair in enumerate(found):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise ShapeError(f"{here()}{what}[{k}] must be a pair (x, y), not {_kind(pair)}")
+            remedy = f". {_FROM_ARRAYS}" if isinstance(pair, np.ndarray) else ""
+            raise ShapeError(
+                f"{here()}{what}[{k}] must be a pair (x, y), not {_kind(pair)}{remedy}"
+            )
     return found
 
 
@@ -129,7 +134,21 @@ def _rows(columns: list[Array], size: int, dtype: Any, what: str, part: int) -> 
                 + (" Write .reshape(-1, 1)." if column.size == size else "")
             )
     # One below the other is one after the other in memory: a single copy, in the rows' dtype.
-    return np.concatenate(columns, dtype=dtype, casting="unsafe").reshape(len(columns), size)
+    with np.errstate(over="ignore"):
+        found = np.concatenate(columns, dtype=dtype, casting="unsafe").reshape(len(columns), size)
+    _check_finite(found, what, part)
+    return found
+
+
+def _check_finite(rows: Array, what: str, part: int) -> None:
+    for first in range(0, len(rows), 4096):
+        bad = ~np.isfinite(rows[first : first + 4096])
+        if bad.any():
+            k, place = (int(one) for one in np.argwhere(bad)[0])
+            raise ValueError(
+                f"{here()}{what}[{k + first}][{part}] holds {rows[k + first, place]}, from which "
+                "nothing can be learned: leave this example out, or mend it."
+            )
 
 
 def _labels(answers: list[Array], outputs: int, what: str) -> Array:
@@ -140,9 +159,14 @@ def _labels(answers: list[Array], outputs: int, what: str) -> Array:
                 "either integers or columns, not both."
             )
         if answer.dtype.kind not in "iu":
+            value = answer.item()
+            remedy = "Number the classes from 0 on."
+            if answer.dtype.kind in "fb":
+                remedy = f"Write int({value!r}); or, for what a network's only output is to give, "
+                remedy += f"np.array([[{value!r}]])."
             raise DtypeError(
-                f"{here()}{what}[{k}][1] is {answer.item()!r} ({answer.dtype}), but a label is an "
-                f"integer. For an output of a network with one: np.array([[{answer.item()!r}]])."
+                f"{here()}{what}[{k}][1] is {value!r} ({answer.dtype}), but a label is an integer. "
+                f"{remedy}"
             )
         if not 0 <= answer < outputs:
             raise ValueError(
