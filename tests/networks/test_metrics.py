@@ -88,6 +88,8 @@ def test_each_of_several_answers_counts():
     assert accuracy([[1, 0], [1, 1]], [[1, 1], [1, 1]]) == 0.75
     # By hand: (3 · 1/2 + 1 · 1) / 4.
     assert accuracy([[1, 0], [1, 1]], [[1, 1], [1, 1]], sample_weight=[3.0, 1.0]) == 0.625
+    found = confusion_matrix([[1, 0], [1, 1]], [[1, 1], [1, 1]], sample_weight=[3.0, 1.0])
+    assert found.tolist() == [[0.0, 3.0], [0.0, 5.0]]
 
 
 def test_integers_do_not_wrap():

@@ -134,6 +134,7 @@ def test_one_class_is_nothing_to_tell_apart():
             check_several_classes(cost, targets)
         check_several_classes(cost, targets[:1])
     check_several_classes(SOFTMAX, np.array([0, 1]))
+    check_several_classes(SOFTMAX, np.array([[0.6, 0.4], [0.9, 0.1]]))  # to be learned, too
     check_several_classes(BINARY, np.ones((3, 2)))  # each question has its own answer
     check_several_classes(COSTS["huber"], np.ones((3, 1)))
 

@@ -95,14 +95,15 @@ def confusion_matrix(
            [0, 1, 1],
            [0, 0, 1]])
     """
-    targets, predicted = (
-        one.ravel() for one in alike_labels(targets, predicted, "confusion_matrix")
-    )
+    targets, predicted = alike_labels(targets, predicted, "confusion_matrix")
+    weights = weights_of(sample_weight, len(targets))
+    if weights is not None:  # each of an example's answers counts as it does
+        weights = np.repeat(weights, targets.size // len(targets))
+    targets, predicted = targets.ravel(), predicted.ravel()
     known = np.unique(np.concatenate([targets, predicted]) if classes is None else classes)
     row, column = np.searchsorted(known, targets), np.searchsorted(known, predicted)
     row, column = (np.minimum(place, len(known) - 1) for place in (row, column))
     counted = (known[row] == targets) & (known[column] == predicted)
-    weights = weights_of(sample_weight, len(targets))
     matrix = np.zeros((len(known),) * 2, np.int64 if weights is None else np.float64)
     np.add.at(matrix, (row[counted], column[counted]), 1 if weights is None else weights[counted])
     if classes is not None:  # as they were given: known is sorted

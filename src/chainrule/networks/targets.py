@@ -132,6 +132,8 @@ def check_several_classes(cost: Cost, targets: Array, *, name: str = "y") -> Non
     """
     if not cost.classifies or len(targets) < 2:
         return
+    if np.any((targets > 0) & (targets < 1)):
+        return  # shares: there is more in them than their largest
     labels = as_labels(targets)
     first = labels.flat[0]
     if targets.ndim > 1 and targets.shape[-1] > 1 and cost.targets == "binary":
