@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -216,3 +217,32 @@ def test_branches_of_the_update_itself(monkeypatch):
     found = [fed.feed((x[k : k + 4],)) for k in range(0, 40, 4)]
     np.testing.assert_allclose(found, costs, rtol=1e-9)
     assert_same(fed.values(), (parameters, state))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors are left as they are")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_subnormal_numbers_are_zero_while_an_epoch_runs(threads):
+    # 2^-126 is the smallest normal float32: its half is 0 in an epoch, and 2^-127 in NumPy.
+    smallest = np.float32(2.0**-126)
+
+    def step(parameters, state, x):
+        return np.mean(x), parameters * 0.5, state * 0.5
+
+    x = np.ones((4, 1), np.float32)
+    large = np.full((300, 300), smallest)  # so that both threads take part
+    epoch = Epoch(step, large, np.full(2, 4 * smallest), (x,), 4, threads=threads)
+    epoch.run(np.arange(4), 0, 1)
+    parameters, state = epoch.values()
+    assert not parameters.any()
+    assert (state == 2 * smallest).all()
+    assert (large * np.float32(0.5) == np.float32(2.0**-127)).all()  # NumPy goes on as before
+
+
+def test_what_numpy_computes_in_an_epoch_keeps_its_subnormal_numbers():
+    def step(parameters, state, x):
+        return np.mean(x), np.sort(parameters) * 0.5, state
+
+    start = np.full(3, 2.0**-126, np.float32)
+    epoch = Epoch(step, start, np.zeros(1), (np.ones((4, 1), np.float32),), 4)
+    epoch.run(np.arange(4), 0, 1)
+    assert (epoch.values()[0] == np.float32(2.0**-127)).all()

@@ -332,6 +332,13 @@ class Builder:
             f"{mask.type} {mask.name})"
         )
 
+    def prefetch(self, pointer: Value, cache: int) -> None:
+        """Have a cache line on its way into the nearest cache (1) or the one behind it (2)."""
+        self.declared.setdefault(
+            "llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        )
+        self.emit(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 {4 - cache}, i32 1)")
+
     def scratch(self, kind: str, count: int, align: int = 64) -> Value:
         """Return stack memory for some elements, zeroed by nobody.
 
