@@ -222,6 +222,30 @@ def test_products_cut_along_k(small_caches, shape, threads, kind, rng):
     check(replace(p, a_row=1, a_inner=p.rows), host(), rng, lines=100)
 
 
+@pytest.mark.parametrize("kind", ["float", "double"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("shape", [(25, 150, 41), (9, 300, 8), (40, 131, 30)])
+def test_products_whose_tiles_go_along_the_rows(
+    shape, packed, threads, kind, rng, small_caches, monkeypatch
+):
+    monkeypatch.setattr(product_plan, "ROWS_TO_PACK", 1 if packed else 1000)
+    p = contiguous(*shape, kind, threads=threads, far=True)
+    cut = product_plan.plan(p, host())
+    assert cut.along_rows and cut.packed == packed
+    check(p, host(), rng)
+    check(replace(p, a_row=1, a_inner=p.rows), host(), rng, lines=100)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("b_inner", [150, 512])  # the second copies its panels
+def test_products_with_the_next_panel_on_its_way(b_inner, threads, rng, monkeypatch):
+    monkeypatch.setattr(product_loops, "NEAR", 0)
+    p = Product(70, 150, 101, "float", 101, 1, b_inner, threads=threads)
+    assert "call void @llvm.prefetch" in kernel(p, host())
+    check(p, host(), rng)  # a prefetch behind the last panel, where no memory is, does nothing
+
+
 @pytest.mark.parametrize("shape", [(10, 30, 20), (23, 70, 3), (5, 1, 9), (3, 16, 2)])
 def test_long_epilogues_are_looped_over(shape, rng):
     check(contiguous(*shape), host(), rng, lines=200)
@@ -296,7 +320,7 @@ def test_a_forgotten_product_is_noticed(monkeypatch, rng):
     monkeypatch.setattr(
         product_loops,
         "tile",
-        lambda b, of, rows, counts, inner, *more: whole(b, of, rows, counts, inner - 1),
+        lambda b, of, rows, counts, inner, **_: whole(b, of, rows, counts, inner - 1),
     )
     with pytest.raises(AssertionError, match="rows=10"):
         check(contiguous(10, 30, 20), host(), rng)

@@ -36,7 +36,7 @@ from .values import (
 _NEAR = 32 * 1024  # elements: what is larger is not in the nearest caches when it is wanted
 
 
-def product_of(node: Node, threads: int) -> Product:
+def product_of(node: Node, threads: int, far: bool) -> Product:
     """Return the shape of a product node for the product emitter; batches are looped outside."""
     x, y = node.operands
     return Product(
@@ -49,6 +49,7 @@ def product_of(node: Node, threads: int) -> Product:
         b_inner=y.strides[-2],
         b_column=y.strides[-1],
         threads=threads,
+        far=far,
     )
 
 
@@ -93,8 +94,6 @@ class Writer:
         The processor.
     name : str
         The function's.
-    scratch : int
-        Bytes of workspace that each thread needs.
     """
 
     inner = 1
@@ -102,10 +101,8 @@ class Writer:
 
     def __init__(
         self, graph: Graph, stored: set[int], node: Node, loops: Loops, target: Target, name: str,
-        scratch: int = 0,
     ) -> None:  # fmt: skip
         self.graph, self.node, self.loops, self.target = graph, node, loops, target
-        self.scratch = scratch
         roots = [a for a, _ in loops.stores] + [n.operands[0] for n, _ in loops.reductions]
         given = {a.node for a, _ in loops.stores if graph.nodes[a.node].form == "each"}
         given.add(node.number)
@@ -123,6 +120,7 @@ class Writer:
             keys[("out", s.node, s.offset)] = None
         self.keys = list(keys)
         arguments = [("ptr", f"p{k}") for k in range(len(keys))]
+        self.scratch = self._scratch_bytes()
         if self.scratch:
             arguments.append(("ptr", "scratch"))
         self.b = Builder(name, [*arguments, ("i64", "first"), ("i64", "last")], target)
@@ -164,6 +162,10 @@ class Writer:
         gates += [n.gate for n, _ in self.loops.reductions]
         operations = work * (2 * self.inner + len(gates) - 1)
         return Emitted(b, arguments, count, partial, total, self.scratch, gates, operations)
+
+    def _scratch_bytes(self) -> int:
+        """Return the bytes of workspace that each thread needs."""
+        return 0
 
     def _pieces(self) -> int:
         """Return into how many pieces of work for threads the kernel is cut."""
@@ -278,11 +280,15 @@ class _Products(Writer):
         self, graph: Graph, stored: set[int], node: Node, loops: Loops, target: Target, name: str,
         threads: int,
     ) -> None:  # fmt: skip
-        self.product = product_of(node, threads)
-        self.inner = self.product.inner
+        self.threads = threads
         self.operands = [aligned(x, x.shape) for x in node.operands]
-        scratch = scratch_bytes(self.product, target)
-        super().__init__(graph, stored, node, loops, target, name, scratch)
+        super().__init__(graph, stored, node, loops, target, name)
+
+    def _scratch_bytes(self) -> int:
+        self.far = [(("in", s.node, s.offset), s) for s in self.streams.values() if self._is_far(s)]
+        self.product = product_of(self.node, self.threads, far=bool(self.far))
+        self.inner = self.product.inner
+        return scratch_bytes(self.product, self.target)
 
     def _pieces(self) -> int:
         return pieces(self.product, self.target)
@@ -312,27 +318,19 @@ class _Products(Writer):
             self._finish([*indexes, i, j], value, mask)
 
         first, last = self.first, self.last
-        far = [named for named in self._all_streams() if self._is_far(named)]
+        far = self.far
 
         def fetch(i: Value, j: Value) -> None:
             for key, s in far:
                 pointer = self._moved(self.named[key], s, [*indexes, i, j], self._kind_of(s))
-                b.declared.setdefault(
-                    "llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
-                )
-                b.emit(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 3, i32 1)")
+                b.prefetch(pointer, 1)
 
         emit_product(b, self.product, x, y, scratch, first, last, finish, fetch if far else None)
-
-    def _all_streams(self) -> list[tuple[tuple[str, int, int], Stream]]:
-        """Return what the epilogue reads, by the names of the pointers."""
-        return [(("in", s.node, s.offset), s) for s in self.streams.values()]
 
     def _kind_of(self, s: Stream) -> str:
         return self.graph.nodes[s.node].kind
 
-    def _is_far(self, named: tuple[tuple[str, int, int], Stream]) -> bool:
+    def _is_far(self, s: Stream) -> bool:
         """Whether a stream has an element for each of the product's, and too many to be near."""
-        _, s = named
         size = self.graph.nodes[s.node].size
         return bool(s.strides[-1] == 1 and s.strides[-2]) and size > _NEAR

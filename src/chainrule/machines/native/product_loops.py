@@ -2,7 +2,8 @@
 
 For each panel of B (the columns of one tile) the tiles along the rows of A run past it: a row of A
 is read once a panel, in order, and the panel stays in the nearest cache that holds it. A panel with
-too many k is cut along k, and the sums wait in scratch memory.
+too many k is cut along k, and the sums wait in scratch memory. Where what follows goes through
+large arrays, tiles go along the rows instead: read in order, memory is twice as fast.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .builder import Builder, Value, vector_of
+from .builder import Builder, Value, size_of, vector_of
 from .product_packing import layout, pack_panel, pack_rows
-from .product_plan import Plan, Product, in_dots
+from .product_plan import NEAR, Plan, Product, in_dots
 from .product_tiles import Finish, Operands, dots, first_lanes, tile
 from .transpose import turned
 
@@ -93,6 +94,27 @@ class Loops:
         columns: Range = (first, last) if p.by_columns else (0, p.column_tiles)
         if p.packs_rows:
             self._pack_rows(rows)
+        if p.along_rows:
+            self._along_rows(rows, columns)
+        else:
+            self._each_panel(rows, columns, self._panel)
+        if saved is not None:
+            b.call("llvm.stackrestore.p0", "void", saved)
+
+    def _along_rows(self, rows: Range, columns: Range) -> None:
+        """Emit the tiles of some rows one after another, for all rows."""
+        if self.plan.packed:
+            self._each_panel(rows, columns, self._pack)
+        self._each_tile(
+            rows,
+            lambda i, height: self._each_panel(
+                rows, columns, lambda panel: self._tile(i, height, panel)
+            ),
+        )
+
+    def _each_panel(self, rows: Range, columns: Range, body: Callable[[Panel], None]) -> None:
+        """Loop over the full panels, then over the last."""
+        b, p, inner = self.b, self.plan, self.product.inner
         full, _ = self._column_texts()
         for start, stop, width, tail in (
             (0, full, p.width, 0),
@@ -101,13 +123,13 @@ class Loops:
             if start == stop:
                 continue
             at, end = self._between(columns, start, stop)
+            counts = [self.lanes] * (width - 1) + [tail or self.lanes]
 
-            def panel(t: Value, width: int = width, tail: int = tail) -> None:
-                self._panel(b.mul(t, _i64(p.width * self.lanes)), width, tail, rows)
+            def panel(t: Value, counts: list[int] = counts) -> None:
+                j = b.mul(t, _i64(p.width * self.lanes))
+                body(Panel(j, counts, self._operands(j, counts), rows, inner))
 
             b.loop(at, end, 1, panel)
-        if saved is not None:
-            b.call("llvm.stackrestore.p0", "void", saved)
 
     def _copies(self) -> int:
         """Return how many vectors are finished in the text, all sizes of tiles together."""
@@ -146,17 +168,21 @@ class Loops:
             last = self.b.call("llvm.smin.i64", "i64", last, _i64(stop))
         return first, last
 
-    def _panel(self, j: Value, width: int, tail: int, rows: Range) -> None:
+    def _pack(self, panel: Panel) -> None:
+        """Emit the copy of a panel that is not cut along k."""
+        source = self._element(self.bb, panel.j, self.product.b_column)
+        pack_panel(self.b, self.product, source, panel.of.b, panel.counts, self.product.inner)
+
+    def _panel(self, panel: Panel) -> None:
         """Emit all the tiles of one panel."""
         b, p, product = self.b, self.plan, self.product
-        counts = [self.lanes] * (width - 1) + [tail or self.lanes]
-        pointer = self._element(self.bb, j, product.b_column)
-        panel = Panel(j, counts, self._operands(pointer, counts), rows, product.inner)
         if p.block == product.inner:
             if p.packed:
-                pack_panel(b, product, pointer, panel.of.b, counts, product.inner)
+                self._pack(panel)
             self._tiles(panel)
             return
+        counts, width = panel.counts, len(panel.counts)
+        pointer = self._element(self.bb, panel.j, product.b_column)
         waiting = self._scratch(self.layout.waiting)
         zero = b.constant(self.vector, 0.0)
         b.loop(
@@ -183,15 +209,19 @@ class Loops:
         assert self.scratch is not None
         return self.b.address(self.scratch, offset, "i8")
 
-    def _operands(self, pointer: Value, counts: list[int]) -> Operands:
+    def _operands(self, j: Value, counts: list[int]) -> Operands:
+        """Return where the tiles of the panel from column j on read."""
         product = self.product
         of = Operands(
-            product.kind, self.a, product.a_row, product.a_inner, pointer, product.b_inner,
-            product.b_column,
+            product.kind, self.a, product.a_row, product.a_inner,
+            self._element(self.bb, j, product.b_column), product.b_inner, product.b_column,
         )  # fmt: skip
         if not self.plan.packed:
             return of
-        return replace(of, b=self._scratch(self.layout.panel), b_inner=len(counts) * self.lanes)
+        copy = self._scratch(self.layout.panel)
+        if self.plan.along_rows:  # the panels before it have j columns together
+            copy = self._element(copy, j, product.inner)
+        return replace(of, b=copy, b_inner=len(counts) * self.lanes)
 
     def _each_tile(self, rows: Range, body: Callable[[Value, int], None]) -> None:
         """Loop over the first rows of the tall tiles, then of those with a row less."""
@@ -238,7 +268,8 @@ class Loops:
             return
         if panel.waiting is None or panel.done is None:
             self._fetched(i, j, counts, height)
-            self._ended(i, j, counts, height, tile(b, of, height, read, panel.inner))
+            ahead = self._ahead(i, height, panel)
+            self._ended(i, j, counts, height, tile(b, of, height, read, panel.inner, ahead=ahead))
             return
         own = b.address(panel.waiting, b.mul(i, _i64(len(counts))), self.vector)
         places = [b.address(own, n, self.vector) for n in range(height * len(counts))]
@@ -250,6 +281,26 @@ class Loops:
 
         b.when(panel.done, lambda: self._ended(i, j, counts, height, sums))
         b.when(b.xor(panel.done, Value("i1", "true")), keep)
+
+    def _ahead(self, i: Value, height: int, panel: Panel) -> Callable[[Value], None] | None:
+        """Return what has the next panel on its way: for each k of a tile, a line of one vector.
+
+        The first tiles take a vector each; what the others ask for again is there already.
+        """
+        b, p, product, width = self.b, self.plan, self.product, len(panel.counts)
+        size = product.inner * product.columns * size_of(product.kind)
+        enough = p.row_tiles // (1 if p.by_columns else product.threads) >= width
+        if p.along_rows or product.b_column != 1 or size <= NEAR or not enough:
+            return None
+        n = b.srem(b.sdiv(i, _i64(height)), _i64(width))
+        column = b.add(panel.j, b.mul(b.add(n, _i64(width)), _i64(self.lanes)))
+        start = self._element(self.bb, column, product.b_column)
+
+        def line(k: Value) -> None:
+            place = self._element(start, k, product.b_inner)
+            b.prefetch(place, 2)
+
+        return line
 
     def _fetched(self, i: Value, j: Value, counts: list[int], height: int) -> None:
         """Have what the epilogue will read on its way while the sums are made."""

@@ -21,7 +21,7 @@ class Layout:
     Parameters
     ----------
     panel : int
-        The copy of a panel of B.
+        The copy of a panel of B; of all panels, one after another, where tiles go along the rows.
     waiting : int
         The sums of one panel, which wait for the next block of k.
     rows : int
@@ -40,7 +40,8 @@ def layout(p: Plan, product: Product, target: Target) -> Layout:
     """Return where things are in scratch memory."""
     size = size_of(product.kind)
     row = p.width * target.vector_bytes
-    waiting = p.block * row if p.packed else 0
+    panels = p.column_tiles if p.along_rows else 1
+    waiting = p.block * row * panels if p.packed else 0
     rows = waiting + (product.rows * row if p.block < product.inner else 0)
     whole = rows + (product.rows * product.inner * size if p.packs_rows else 0)
     return Layout(0, waiting, rows, whole)

@@ -20,10 +20,15 @@ from .target import Target
 # the rows of A run past it. A longer panel is cut along k.
 PANEL = 384 * 1024
 # A panel is copied together where it is too large for the first cache and so many rows read it
-# that the copy costs nothing to speak of; or where its rows are a multiple of a page apart, so
+# that the copy costs nothing to speak of; or where its rows are a multiple of half a page apart, so
 # that they fall on the same few places of the caches, and at least some tiles read it.
 WORTH_PACKING, ROWS_TO_PACK, TILES_TO_PACK = 64 * 1024, 256, 5
-PAGE = 4096
+WORTH_SPREADING = 16 * 1024
+FIRST_CACHE = 32 * 1024
+HALF_PAGE, PAGE = 2048, 4096
+COPY = 4.0  # cycles that it takes to copy a vector of B
+# A whole B of at most so many bytes stays in the second cache while tiles go along the rows of C.
+NEAR = 512 * 1024
 # A transposed A of so many k is copied: every k is on a page of its own.
 INNER_TO_PACK = 512
 # More sums than this leave LLVM too few registers, and gain nothing.
@@ -49,6 +54,8 @@ class Product:
         contiguous in k), and gathers B's elements one by one if not.
     threads : int
         How many threads the pieces should suit.
+    far : bool
+        Whether what follows reads and writes arrays as large as C, too large to be in the caches.
     """
 
     rows: int
@@ -60,6 +67,7 @@ class Product:
     b_inner: int
     b_column: int = 1
     threads: int = 1
+    far: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,9 @@ class Plan:
         Whether a panel of B is copied into scratch memory before it is used.
     packs_rows : bool
         Whether A is.
+    along_rows : bool
+        Whether all tiles of some rows come one after another, so that what follows walks through
+        its arrays in order, and not those of a panel; B is then copied as a whole, if it is.
     """
 
     height: int
@@ -95,6 +106,7 @@ class Plan:
     block: int
     packed: bool
     packs_rows: bool
+    along_rows: bool = False
 
     @property
     def pieces(self) -> int:
@@ -177,16 +189,19 @@ def _plans(product: Product, target: Target, whole: bool) -> Iterator[Plan]:
             if height * width <= min(MOST_SUMS, target.registers - width - 1)
         ]
     for most, width in shapes:
-        row_tiles = -(-rows // most)
-        if (
-            product.threads > 1 and not whole
-        ):  # as many tiles for each thread, if there are rows enough
-            row_tiles = min(rows, -(-row_tiles // product.threads) * product.threads)
-        row_tiles = max(row_tiles, 1)
-        height = -(-rows // row_tiles)
         column_tiles = max(-(-vectors // width), 1)
-        for by_columns in {whole, product.threads > 1}:
+        for by_columns in {whole, product.threads > 1 and not _is_along_rows(product)}:
+            row_tiles = -(-rows // most)
+            if not by_columns:  # as many tiles for each thread, if there are rows enough
+                row_tiles = min(rows, -(-row_tiles // product.threads) * product.threads)
+            row_tiles = max(row_tiles, 1)
+            height = -(-rows // row_tiles)
             yield _filled(product, target, height, row_tiles, width, column_tiles, by_columns)
+
+
+def _is_along_rows(product: Product) -> bool:
+    size = size_of(product.kind)
+    return product.far and product.inner * product.columns * size <= NEAR
 
 
 def _filled(
@@ -204,13 +219,13 @@ def _filled(
     row = width * lanes * size
     block, panel = product.inner, product.inner * row
     reread = product.b_column == 1 and row_tiles >= TILES_TO_PACK
-    if reread and panel > PANEL:
+    along_rows = _is_along_rows(product)
+    if reread and panel > PANEL and not along_rows:
         block = -(-product.inner // -(-panel // PANEL))
+    crowded = product.b_inner * size % HALF_PAGE == 0 and panel > WORTH_SPREADING
+    large = (panel > WORTH_PACKING or along_rows) and product.rows >= ROWS_TO_PACK
     packed = block < product.inner or (
-        reread
-        and panel > WORTH_PACKING
-        and product.columns * size > row
-        and (product.rows >= ROWS_TO_PACK or product.b_inner * size % PAGE == 0)
+        reread and product.columns * size > row and (large or crowded)
     )
     return Plan(
         height=height,
@@ -229,6 +244,7 @@ def _filled(
             and product.inner >= INNER_TO_PACK
             and column_tiles >= TILES_TO_PACK
         ),
+        along_rows=along_rows,
     )
 
 
@@ -239,6 +255,8 @@ def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
     along_columns = [(p.width, p.column_tiles - 1), (p.last_width, min(p.column_tiles, 1))]
     # Rows of A a page apart share the eight or so places that the first cache has for them.
     crowded = product.a_inner == 1 and p.height > 8 and product.a_row * size % PAGE == 0
+    panel = product.inner * p.width * target.vector_bytes
+    is_near = panel <= FIRST_CACHE and not p.along_rows
     total, text = 0.0, 0
     for height, rows in along_rows:
         for width, columns in along_columns:
@@ -248,13 +266,17 @@ def _cost(p: Plan, product: Product, target: Target) -> tuple[float, int]:
             chains = max(1, min(-(-CHAINS // sums), product.inner // 2))
             # What a round of k waits for: the FMAs, the loads, or the FMA that it adds to.
             step = max(sums, 0.75 * (height + width) + 0.5, 4.0 / chains) + 0.5 / chains
-            step += 0.15 * (height + width)  # loads that come late: the squarer, the fewer
+            # Loads that come late: the squarer, the fewer. B's are later from the second cache.
+            step += 0.15 * (height + width) if is_near else 0.12 * height + 0.24 * width
             # The end of a tile and the start of the next overlap, the less the more sums there are;
             # and less where an element of A is spread into a register of its own, for several
             # vectors, than where it is part of its only FMA. Fitted to measurements.
             end = (3 + 0.25 * sums + 0.06 * sums**2) * (1.8 if width > 1 else 1.0)
             total += rows * columns * (product.inner * step + end)
             text += sums
+    if p.packed:
+        copied = product.inner * -(-product.columns // target.lanes(product.kind)) * COPY
+        total += copied if p.by_columns else copied * product.threads
     pieces = max(p.pieces, 1)
     share = -(-pieces // product.threads) / pieces
     # Each size of tile is a text of its own, that LLVM takes its time for.

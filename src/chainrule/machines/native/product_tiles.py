@@ -46,6 +46,7 @@ def tile(
     counts: Sequence[int],
     inner: int | Value,
     sums: Sequence[Value] = (),
+    ahead: Callable[[Value], None] | None = None,
 ) -> list[Value]:
     """Emit the sums over k of one tile and return them, vector by vector, row by row.
 
@@ -63,6 +64,8 @@ def tile(
         How many k: known when the code is emitted, or an i64.
     sums : sequence of Value, optional
         What to add to; zeros if left out.
+    ahead : callable, optional
+        `ahead(k)` emits what else is done for each k: a prefetch of what comes later.
     """
     kind = vector_of(of.kind, b.target.lanes(of.kind))
     count = rows * len(counts)
@@ -82,7 +85,9 @@ def tile(
                 at = r * len(counts) + v
                 sums[at] = b.fma(spread, vector, sums[at])
 
-    def body(_: Value, a: Value, bb: Value, *carried: Value) -> list[Value]:
+    def body(k: Value, a: Value, bb: Value, *carried: Value) -> list[Value]:
+        if ahead is not None:
+            ahead(k)
         sums = list(carried)
         for chain in range(chains):
             own = sums[chain * count : (chain + 1) * count]
@@ -92,8 +97,8 @@ def tile(
                 own,
             )
             sums[chain * count : (chain + 1) * count] = own
-        ahead = b.address(a, chains * of.a_inner, of.kind)
-        return [ahead, b.address(bb, chains * of.b_inner, of.kind), *sums]
+        following = b.address(a, chains * of.a_inner, of.kind)
+        return [following, b.address(bb, chains * of.b_inner, of.kind), *sums]
 
     whole = inner - inner % chains if isinstance(inner, int) else inner
     a, bb, *total = b.loop(0, whole, chains, body, [of.a, of.b, *start])
