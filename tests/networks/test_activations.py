@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.errors import ShapeError
 from chainrule.networks.activation import Activation
 from chainrule.networks.activations import ACTIVATIONS, activation_of, checked_activation
 from tests.networks.agreement import assert_float32, assert_gradients, weighted
@@ -89,6 +90,13 @@ def test_a_function_of_ones_own():
     assert_gradients(weighted(lambda x: layer({}, x), X.shape), X)
 
 
+@pytest.mark.parametrize("given", [np.sum, lambda x: x[:, :2]])
+def test_a_function_of_ones_own_keeps_the_shape(given):
+    layer = Activation(given)
+    with pytest.raises(ShapeError, match=r"gave shape \(.*\) for \(.*\): it must keep the shape"):
+        layer({}, X)
+
+
 def test_settings_of_numpys_do_not_widen():
     layer = Activation({"name": "elu", "alpha": np.float64(0.5)})
     assert layer({}, np.array([-1.0], np.float32)).dtype == np.float32
@@ -105,6 +113,7 @@ def test_settings_of_numpys_do_not_widen():
         ({"name": "elu", "alpha": "big"}, TypeError, "elu: alpha must be a number, not 'big'"),
         (3, TypeError, "an activation must be one of identity, linear, sigmoid"),
         (Activation, TypeError, "or a function, not"),
+        (Activation("relu"), TypeError, "or a function, not Activation('relu')"),
     ],
 )
 def test_what_is_no_activation(given, kind, said):

@@ -330,6 +330,33 @@ def test_input_gradients_are_central_differences():
     np.testing.assert_array_equal(net.input_gradient(x), net.input_gradient(x, net.predict(x)))
 
 
+def test_what_a_cost_of_ones_own_must_give():
+    x = np.ones((4, 2))
+    for cost, words in (
+        (lambda outputs, targets: None, "<lambda> gave None: return a number for each example"),
+        (lambda outputs, targets: (outputs - targets) ** 2, "one number for each example, or one"),
+    ):
+        with pytest.raises((TypeError, ShapeError), match=words):
+            cr.Network(cr.Dense(2, 3), cost=cost, seed=0).fit(x, np.ones((4, 3)))
+
+
+def test_a_layer_of_ones_own_that_is_no_record():
+    class Scaled(cr.Layer):
+        def __init__(self, begin):
+            self.begin = begin
+
+        def parameters(self, generator, dtype):
+            return {"factor": self.begin}
+
+        def __call__(self, p, x):
+            return x * p["factor"]
+
+    net = cr.Network(Scaled(np.ones(2)), cr.Dense(2, 3), dtype="float64")
+    assert repr(net).startswith("Network(Scaled(), Dense(2, 3)")
+    with pytest.raises(TypeError, match=r"Scaled\(\) begins with a list as 'factor': .* arrays"):
+        cr.Network(Scaled([1.0, 1.0]), cr.Dense(2, 3))
+
+
 def test_there_is_a_target_for_each_example():
     x, y = blobs(5)
     for ask in (small().cost_at, small().input_gradient, small().evaluate):

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from .. import functions
-from ..errors import did_you_mean
+from ..errors import ShapeError, did_you_mean
 from ..tracing.sites import here
+from .layer import Layer
 
 Function = Callable[[Any], Any]
 
@@ -128,7 +129,7 @@ def checked_activation(activation: Any) -> Any:
             if isinstance(value, np.generic):
                 settings[key] = value.item()  # a Python number, which does not widen float32
         return {"name": name, **settings} if settings else name
-    if callable(activation) and not isinstance(activation, type):
+    if callable(activation) and not isinstance(activation, (type, Layer)):
         try:
             return _NAMES.get(activation, activation)
         except TypeError:  # a callable that cannot be hashed
@@ -162,5 +163,16 @@ def activation_of(activation: Any) -> Function:
     if isinstance(kept, dict):
         settings = {key: value for key, value in kept.items() if key != "name"}
         return partial(ACTIVATIONS[kept["name"]], **settings)
-    function: Function = kept
-    return function
+    return partial(_own, kept)
+
+
+def _own(function: Function, x: Any) -> Any:
+    """Return what a function of the user's gives, held to its shape."""
+    found = function(x)
+    if np.shape(found) != np.shape(x):
+        name = getattr(function, "__name__", repr(function))
+        raise ShapeError(
+            f"{here()}the activation {name} gave shape {np.shape(found)} for {np.shape(x)}: it "
+            "must keep the shape. What changes it is a layer of your own, cr.Layer."
+        )
+    return found

@@ -180,6 +180,10 @@ class _Own:
 
     def __call__(self, outputs: Any, targets: Any) -> Any:
         found = self.function(outputs, targets)
+        if found is None:
+            raise TypeError(
+                f"{here()}the cost {self.name} gave None: return a number for each example."
+            )
         shape = np.shape(found)
         if shape not in ((), (len(outputs),)):
             raise ShapeError(

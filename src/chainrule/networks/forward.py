@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..tracing.sites import here
 from .activation import Activation
@@ -84,4 +86,12 @@ def without_link(layers: Layers, link: str | None) -> tuple[Layer, ...]:
 def begun(layers: Layers, generator: Any, dtype: Any) -> tuple[list[Arrays], list[Arrays]]:
     """Return the parameters of all layers, and what they carry, drawn in their order."""
     parameters = [layer.parameters(generator, dtype) for layer in layers]
-    return parameters, [layer.carried(generator, dtype) for layer in layers]
+    carried = [layer.carried(generator, dtype) for layer in layers]
+    for layer, made in zip((*layers, *layers), (*parameters, *carried), strict=True):
+        for name, array in made.items():
+            if not isinstance(array, np.ndarray):
+                raise TypeError(
+                    f"{here()}{layer!r} begins with a {type(array).__name__} as {name!r}: its "
+                    "methods must give arrays, np.zeros(3, dtype)."
+                )
+    return parameters, carried

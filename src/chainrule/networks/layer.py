@@ -11,7 +11,7 @@ otherwise while it is trained (dropout, batch normalisation) gives `train` and `
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,8 +38,9 @@ class Layer:
 
     def __repr__(self) -> str:
         """Return the call that makes it, without what is as it is by default."""
+        record: Any = self  # a layer of the user's may be no dataclass
         parts = []
-        for one in fields(self):  # type: ignore[arg-type]
+        for one in fields(record) if is_dataclass(record) else ():
             value = getattr(self, one.name)
             if one.default is MISSING:
                 parts.append(repr(value))

@@ -47,6 +47,7 @@ def objective(layers: Layers, cost: Cost, l1: float, l2: float, carries: bool) -
     def plain(parameters: Any, x: Any, y: Any, *weights: Any) -> Any:
         return total(parameters, [{} for _ in layers], x, y, *weights)[0]
 
+    plain.__name__ = total.__name__ = "cost"  # so that messages of fit say what they are about
     return total if carries else plain
 
 
