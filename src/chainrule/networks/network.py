@@ -199,7 +199,8 @@ class Network:
 
         Notes
         -----
-        Ctrl-C ends the training after the steps that are running; weights and history are kept.
+        Ctrl-C ends the training after the epoch, a second one after the steps that are running;
+        weights and history are kept.
         """
         return train(
             self, x, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer,

@@ -103,7 +103,8 @@ class Network(SigmoidLayers):
 
         Notes
         -----
-        Ctrl-C ends the training after the steps that are running; weights and history are kept.
+        Ctrl-C ends the training after the epoch, a second one after the steps that are running;
+        weights and history are kept.
         """
         training = self._read(training_data, "training_data")
         test = None if test_data is None else self._read(test_data, "test_data")
