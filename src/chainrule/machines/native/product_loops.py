@@ -297,8 +297,7 @@ class Loops:
         start = self._element(self.bb, column, product.b_column)
 
         def line(k: Value) -> None:
-            place = self._element(start, k, product.b_inner)
-            b.prefetch(place, 2)
+            b.prefetch(self._element(start, k, product.b_inner), 2)
 
         return line
 

@@ -23,8 +23,8 @@ PANEL = 384 * 1024
 # that the copy costs nothing to speak of; or where its rows are a multiple of half a page apart, so
 # that they fall on the same few places of the caches, and at least some tiles read it.
 WORTH_PACKING, ROWS_TO_PACK, TILES_TO_PACK = 64 * 1024, 256, 5
-WORTH_SPREADING = 16 * 1024
-FIRST_CACHE = 32 * 1024
+WORTH_SPREADING = 16 * 1024  # bytes of such a panel: a smaller one has places enough
+FIRST_CACHE = 32 * 1024  # bytes: a larger panel is read from the second cache
 HALF_PAGE, PAGE = 2048, 4096
 COPY = 4.0  # cycles that it takes to copy a vector of B
 # A whole B of at most so many bytes stays in the second cache while tiles go along the rows of C.
@@ -200,6 +200,7 @@ def _plans(product: Product, target: Target, whole: bool) -> Iterator[Plan]:
 
 
 def _is_along_rows(product: Product) -> bool:
+    """Return whether tiles go along the rows of C: where B stays near, and what follows is far."""
     size = size_of(product.kind)
     return product.far and product.inner * product.columns * size <= NEAR
 
